@@ -1,0 +1,55 @@
+# Two commands: make up, make test.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := portal workers tickets reviews deployments tests manage.py
+
+.PHONY: env env-dev up test test-fast lint fmt lock manifests clean
+
+env: $(VENV)/.installed
+env-dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "shiproom: PYTHON: $(PYTHON) is missing or older than 3.11; set PYTHON=/path/to/python3.11 or later." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "shiproom: PYTHON: $(PYTHON) cannot make an environment (on Debian: apt-get install python3-venv)." >&2; exit 2; }
+
+$(VENV)/.installed: requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+up: env
+	@exec $(BIN)/python manage.py up
+
+test: env-dev
+	@$(BIN)/python -m tests.run $(ARGS)
+
+test-fast: env-dev
+	@$(BIN)/python -m tests.run --engine sqlite -m "not slow and not browser and not processes" $(ARGS)
+
+lint: env-dev
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.lint
+
+fmt: env-dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+manifests: env-dev
+	@$(BIN)/python -m tests.manifests
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build staticfiles test-results

@@ -1,0 +1,1 @@
+"""What ships, where to, and what holds it."""

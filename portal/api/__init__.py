@@ -1,0 +1,1 @@
+"""The JSON API: tokens, one operation a function, one call inward."""

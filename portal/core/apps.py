@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "portal.core"
+    label = "core"
+    verbose_name = "Installation"
+
+    def ready(self) -> None:
+        from portal.core import redaction
+
+        redaction.install()

@@ -1,0 +1,192 @@
+"""The one way in which a status changes.
+
+Each model that has a status declares one ``Lifecycle``: a table of verbs.
+The same table makes the check, the buttons, the API's errors, the CHECK
+constraint and the diagram in the docs. ``move`` is one conditional UPDATE
+whose row count is the verdict, with history and event in the same unit of
+work; nothing else ever writes the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from django.db import models
+from django.db.models import F, Q
+
+from portal.core import unit
+from portal.core.unit import Pointer, unit_of_work
+
+
+class Tracked(models.Model):
+    """A row with a status and a version that rises with every change of the row."""
+
+    state = models.CharField(max_length=20, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+M = TypeVar("M", bound=Tracked)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A verb, the states it may start from, the state it ends in, and its button's words."""
+
+    verb: str
+    sources: frozenset[str]
+    target: str
+    label: str = ""
+
+
+def transition(verb: str, sources: Iterable[str], target: str, label: str = "") -> Transition:
+    return Transition(verb, frozenset(map(str, sources)), str(target), label)
+
+
+class Refused(Exception):
+    """A change that the state, or a rule, does not allow.
+
+    ``args[0]`` is a sentence for people: what holds it, and what would lift it.
+    """
+
+
+class NotAllowedNow(Refused):
+    """The row's state does not know this verb. Carries state, verb and what is allowed."""
+
+    def __init__(self, subject: str, verb: str, state: str, allowed: list[str]) -> None:
+        self.subject, self.verb, self.state, self.allowed = subject, verb, state, allowed
+        could = f" It allows: {', '.join(allowed)}." if allowed else " It has ended."
+        super().__init__(f"{subject} is {state.replace('_', ' ')}, so it cannot {verb.replace('_', ' ')}.{could}")
+
+
+class Stale(Refused):
+    """The row has moved on since it was read."""
+
+    def __init__(self, subject: str, seen: int, now: int) -> None:
+        self.subject, self.seen, self.now = subject, seen, now
+        super().__init__(f"{subject} has changed since you opened it (version {seen}, now {now}). Look again, then decide.")
+
+
+class Gone(Refused):
+    """The row is not there any more."""
+
+
+class Lifecycle(Generic[M]):
+    """The transition table of one model.
+
+    ``subject`` names a row in history ("ticket:MC-294"); ``streams`` lists the
+    streams on which its changes are announced.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        states: type[models.TextChoices],
+        transitions: Iterable[Transition],
+        *,
+        subject: Callable[[M], str],
+        streams: Callable[[M], Iterable[str]] = lambda row: (),
+    ) -> None:
+        self.kind, self.states = kind, states
+        self.transitions = {step.verb: step for step in transitions}
+        self.subject, self.streams = subject, streams
+
+    def constraint(self, name: str) -> models.CheckConstraint:
+        """The CHECK that no other value is ever stored."""
+        return models.CheckConstraint(condition=Q(state__in=sorted(self.states.values)), name=name)
+
+    def allowed(self, state: str) -> list[Transition]:
+        """What a row in ``state`` may do, in the table's order: the buttons."""
+        return [step for step in self.transitions.values() if state in step.sources]
+
+    def move(
+        self,
+        row: M,
+        verb: str,
+        *,
+        reason: str = "",
+        expected_version: int | None = None,
+        where: Q | None = None,
+        **changes: Any,
+    ) -> M:
+        """Take ``row`` through ``verb``, writing ``changes`` with it.
+
+        ``where`` narrows the UPDATE further (an owner, a fence). Raises
+        ``NotAllowedNow``, ``Stale`` or ``Gone``; then nothing was changed.
+        On success ``row`` carries the new values of the fields written.
+        """
+        step = self.transitions[verb]
+        with unit_of_work() as work:
+            before = self._update(row, step, expected_version, where, changes)
+            row.refresh_from_db(fields=["state", "version", *changes])
+            after = {"state": step.target, **{name: plain(value) for name, value in changes.items()}}
+            work.record(f"{self.kind}.{verb}", self.subject(row), before={"state": before}, after=after, reason=reason)
+            self.announce(row)
+        return row
+
+    def announce(self, row: M) -> None:
+        """Tell every stream of ``row`` that it is another now."""
+        for stream in self.streams(row):
+            unit.current().announce(stream, Pointer(self.kind, self.subject(row), row.version))
+
+    def _update(self, row: M, step: Transition, expected: int | None, where: Q | None, changes: dict[str, Any]) -> str:
+        """The conditional UPDATE; returns the state it started from."""
+        manager = cast("models.Manager[M]", type(row)._default_manager)
+        guess = row.state
+        # Two rounds: the state in hand may be old; the second uses the one just read.
+        for _ in range(2):
+            if guess in step.sources:
+                rows = manager.filter(pk=row.pk, state=guess)
+                if expected is not None:
+                    rows = rows.filter(version=expected)
+                if where is not None:
+                    rows = rows.filter(where)
+                if rows.update(state=step.target, version=F("version") + 1, **changes) == 1:
+                    return guess
+            found = manager.filter(pk=row.pk).values_list("state", "version").first()
+            if found is None:
+                raise Gone(f"{self.subject(row)} is not there any more.")
+            guess = found[0]
+            if expected is not None and found[1] != expected:
+                raise Stale(self.subject(row), expected, found[1])
+            if guess not in step.sources:
+                break
+        raise NotAllowedNow(self.subject(row), step.verb, guess, [other.verb for other in self.allowed(guess)])
+
+
+def amend(row: M, lifecycle: Lifecycle[M], verb: str, *, expected_version: int, reason: str = "", **changes: Any) -> M:
+    """Change fields of ``row`` that are not its status, under its version.
+
+    Only fields that differ are written. Raises ``Stale``; nothing was changed then.
+    """
+    changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
+    if not changed:
+        return row
+    with unit_of_work() as work:
+        manager = cast("models.Manager[M]", type(row)._default_manager)
+        rows = manager.filter(pk=row.pk, version=expected_version)
+        if rows.update(version=F("version") + 1, **changed) != 1:
+            now = manager.filter(pk=row.pk).values_list("version", flat=True).first()
+            raise Stale(lifecycle.subject(row), expected_version, now or 0)
+        before = {name: plain(getattr(row, name)) for name in changed}
+        row.refresh_from_db(fields=["version", *changed])
+        after = {name: plain(value) for name, value in changed.items()}
+        work.record(f"{lifecycle.kind}.{verb}", lifecycle.subject(row), before=before, after=after, reason=reason)
+        lifecycle.announce(row)
+    return row
+
+
+def plain(value: Any) -> Any:
+    """A value as history keeps it: JSON, an object by its name, long text cut."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value[:50]]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in list(value.items())[:50]}
+    written = str(value)
+    return written if len(written) <= 500 else f"{written[:500]}… ({len(written)} characters)"

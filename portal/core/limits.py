@@ -1,0 +1,74 @@
+"""The registry of limits.
+
+Every bound of the product is declared here once, with its unit in its name.
+``portal.settings`` reads each from the environment under the same name, so a
+running installation can show what holds (``/status.json``) and tests can
+check each at the limit and one past it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A whole number with a unit; ``low`` and ``high`` bound what may be set."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+    meaning: str
+
+
+ALL: Final[tuple[Limit, ...]] = (
+    Limit("LEASE_SECONDS", 60, 3, 3600, "a claim's life without renewal"),
+    Limit("HEARTBEAT_SECONDS", 15, 1, 600, "pause between two renewals of a claim"),
+    Limit("LEASE_MARGIN_SECONDS", 10, 1, 600, "a worker distrusts its lease this long before its end"),
+    Limit("LOOK_INTERVAL_SECONDS", 10, 1, 15, "a worker looks for due work without any message"),
+    Limit("TICK_INTERVAL_SECONDS", 5, 1, 60, "beat's one entry"),
+    Limit("JOB_MAX_FAILURES", 3, 1, 100, "own errors after which a job is dead"),
+    Limit("JOB_MAX_LOSSES", 3, 1, 100, "lost workers after which a job is dead"),
+    Limit("JOB_MAX_TIMEOUTS", 2, 1, 100, "timed-out attempts after which a job is dead"),
+    Limit("RETRY_FIRST_SECONDS", 5, 1, 3600, "cap of the first backoff"),
+    Limit("RETRY_CAP_SECONDS", 600, 1, 86400, "cap of any backoff"),
+    Limit("DRAIN_BATCH_JOBS", 50, 1, 500, "short jobs claimed at once"),
+    Limit("DRAIN_BUDGET_SECONDS", 20, 1, 600, "a drain's time before it hands on"),
+    Limit("ERROR_TEXT_CHARS", 4000, 100, 100_000, "an attempt's stored error text"),
+    Limit("OUTPUT_CAP_BYTES", 8_388_608, 1024, 1_073_741_824, "kept of a child's output, per stream"),
+    Limit("OUTPUT_CHUNK_BYTES", 65_536, 256, 1_048_576, "one stored piece of output"),
+    Limit("TURN_WALL_SECONDS", 3600, 5, 86_400, "an agent's turn"),
+    Limit("TURN_SILENCE_SECONDS", 900, 5, 86_400, "an agent's turn without a line"),
+    Limit("STEP_WALL_SECONDS", 900, 5, 86_400, "a deployment's step"),
+    Limit("DOCUMENT_MAX_BYTES", 2_097_152, 1024, 104_857_600, "an uploaded review document"),
+    Limit("TITLE_MAX_CHARS", 200, 20, 200, "a title"),
+    Limit("BODY_MAX_CHARS", 100_000, 1000, 1_000_000, "a ticket's text"),
+    Limit("LIST_PAGE_ROWS", 50, 5, 500, "rows of one page of a list"),
+    Limit("SOCKET_FRAME_BYTES", 65_536, 1024, 1_048_576, "a frame from a browser"),
+    Limit("SOCKET_STREAMS", 50, 1, 1000, "streams one socket may follow"),
+    Limit("SOCKET_QUEUE_FRAMES", 64, 4, 4096, "frames waiting for a slow socket"),
+    Limit("SOCKET_SEND_SECONDS", 10, 1, 120, "a send to a socket that does not read"),
+    Limit("LIVE_POLL_SECONDS", 2, 1, 5, "the tailer looks without any hint"),
+    Limit("LIVE_RIGHTS_SECONDS", 5, 1, 10, "rights of open sockets are looked at again"),
+    Limit("EVENT_KEEP_HOURS", 48, 1, 8760, "events are kept for replay"),
+    Limit("SESSION_IDLE_HOURS", 336, 1, 8760, "a session without use"),
+    Limit("SESSION_MAX_HOURS", 720, 1, 8760, "a session, however used"),
+    Limit("SETUP_LINK_HOURS", 72, 1, 720, "the first admin's set-password link"),
+    Limit("LOGIN_FAILURES", 5, 1, 100, "wrong passwords of one account from one address"),
+    Limit("LOGIN_LOCK_MINUTES", 15, 1, 1440, "the lock after them"),
+    Limit("DISK_WARN_PERCENT", 10, 1, 90, "free space under which the status page warns"),
+    Limit("GRACEFUL_STOP_SECONDS", 20, 1, 600, "a process may take to stop"),
+)
+
+BY_NAME: Final[dict[str, Limit]] = {limit.name: limit for limit in ALL}
+
+
+def value(name: str) -> int:
+    """The limit in force; ``KeyError`` for a name that is not declared."""
+    from django.conf import settings
+
+    BY_NAME[name]
+    number: int = settings.LIMITS[name]
+    return number

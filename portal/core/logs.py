@@ -1,0 +1,59 @@
+"""Logs: one JSON object a line (or plain on a terminal), with the request id, redacted."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from portal.core import cause as causes
+from portal.core.redaction import redact
+
+
+def add_cause(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    cause = causes._current.get()
+    if cause is not None:
+        event.setdefault("request_id", cause.request_id)
+        event.setdefault("actor", f"{cause.actor.kind}:{cause.actor.id}")
+    return event
+
+
+def redacted(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Django's LOGGING_CONFIG hook; ``options`` is settings.LOGGING."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_cause,
+        structlog.processors.format_exc_info,
+        redacted,
+    ]
+    last: Any = structlog.dev.ConsoleRenderer(colors=False) if options["plain"] else structlog.processors.JSONRenderer()
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": [*shared[:-1], structlog.stdlib.PositionalArgumentsFormatter(), redacted],
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+    }
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": formatter},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "root": {"handlers": ["stderr"], "level": options["level"]},
+            "loggers": {"uvicorn.access": {"level": "WARNING"}, "celery.beat": {"level": "WARNING"}},
+        }
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

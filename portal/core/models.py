@@ -1,0 +1,155 @@
+"""People, history, secrets, tokens, and what the migrate step recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+
+if TYPE_CHECKING:
+    from portal.core.unit import Record
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db, force_insert=True)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, known by e-mail address. Admins administer this installation."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "As the system"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    email = models.EmailField("e-mail address", unique=True)
+    name = models.CharField(max_length=100, blank=True)
+    is_staff = models.BooleanField("may open the admin", default=False)
+    is_active = models.BooleanField("active", default=True)
+    theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
+    date_joined = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(Lower("email"), name="core_user_email_any_case")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def initials(self) -> str:
+        words = [word for word in self.name.replace("@", " ").split() if word] or [self.email]
+        return "".join(word[0] for word in words[:2]).upper()
+
+
+class Activity(models.Model):
+    """The durable history: who, what, before, after, why, from where. Append-only, by trigger."""
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    actor_kind = models.CharField(max_length=10, editable=False)
+    actor_id = models.CharField(max_length=64, blank=True, editable=False)
+    actor_label = models.CharField(max_length=200, editable=False)
+    verb = models.CharField(max_length=60, editable=False)
+    subject = models.CharField(max_length=120, editable=False)
+    before = models.JSONField(default=dict, editable=False)
+    after = models.JSONField(default=dict, editable=False)
+    reason = models.TextField(blank=True, editable=False)
+    request_id = models.CharField(max_length=40, editable=False)
+    because = models.CharField(max_length=120, blank=True, editable=False)
+    origin = models.CharField(max_length=100, blank=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "activity"
+        indexes: ClassVar = [
+            models.Index(fields=["subject", "-id"], name="core_activity_subject"),
+            models.Index(fields=["request_id"], name="core_activity_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_label} {self.verb} {self.subject}"
+
+    @classmethod
+    def of(cls, record: Record) -> Activity:
+        cause = record.cause
+        return cls(
+            actor_kind=cause.actor.kind,
+            actor_id=cause.actor.id,
+            actor_label=cause.actor.label[:200],
+            verb=record.verb,
+            subject=record.subject,
+            before=record.before,
+            after=record.after,
+            reason=record.reason,
+            request_id=cause.request_id,
+            because=cause.because,
+            origin=cause.origin[:100],
+        )
+
+
+class Secret(models.Model):
+    """A named secret; the value is sealed and never shown again."""
+
+    name = models.SlugField(max_length=80, unique=True)
+    sealed = models.TextField(editable=False)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiToken(models.Model):
+    """A scoped token of a person: shown once, stored as prefix and SHA-256."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    may_write = models.BooleanField(default=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class AppliedMigration(models.Model):
+    """What the migrate step knew of each migration that it applied.
+
+    Code that does not know a migration reads here whether it may run beside it.
+    """
+
+    class Kind(models.TextChoices):
+        EXPAND = "expand", "Expand: older code may run"
+        CONTRACT = "contract", "Contract: older code must not run"
+
+    app = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, choices=Kind)
+    applied_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["app", "name"], name="core_applied_migration_once"),
+            models.CheckConstraint(condition=Q(kind__in=["expand", "contract"]), name="core_applied_migration_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.name}"

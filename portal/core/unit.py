@@ -1,0 +1,140 @@
+"""The unit of work: one transaction, its history and its events.
+
+Everything that changes state runs in one. On the way out, still inside the
+transaction, the Activity rows are written and then the events, streams locked
+in name order as the last locks of all (DESIGN, invariant 8); after the commit
+the hints go out. Nothing is published before commit, and nothing that was
+rolled back is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.db import transaction
+
+from portal.core import cause as causes
+from portal.core.cause import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What an event points at: a kind, an object's name, its version. Never text of a user."""
+
+    kind: str
+    object: str
+    version: int
+
+
+class Publisher(Protocol):
+    """Writes pointers to streams inside the open transaction; returns what to do after commit."""
+
+    def __call__(self, pointers: dict[str, list[Pointer]]) -> Callable[[], None]: ...
+
+
+_publishers: list[Publisher] = []
+
+
+def register_publisher(publisher: Publisher) -> None:
+    """Called once by ``portal.live``: this layer must not import it."""
+    if publisher not in _publishers:
+        _publishers.append(publisher)
+
+
+@dataclass(slots=True)
+class Record:
+    """One row of history in the making."""
+
+    verb: str
+    subject: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    reason: str
+    cause: Cause
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    records: list[Record] = field(default_factory=list)
+    announced: list[tuple[str, Pointer]] = field(default_factory=list)
+    afterwards: dict[object, Callable[[], None]] = field(default_factory=dict)
+
+    def record(
+        self,
+        verb: str,
+        subject: str,
+        *,
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+        reason: str = "",
+    ) -> None:
+        """Write one Activity row at the end of this unit."""
+        self.records.append(Record(verb, subject, before or {}, after or {}, reason, causes.current()))
+
+    def announce(self, stream: str, pointer: Pointer) -> None:
+        """Write one event on ``stream`` at the end; the same object twice is one event."""
+        self.announced.append((stream, pointer))
+
+    def after_commit(self, key: object, action: Callable[[], None]) -> None:
+        """Run ``action`` once after the commit, whatever else fails; the same key once."""
+        self.afterwards.setdefault(key, action)
+
+    def _write(self) -> None:
+        from portal.core.models import Activity
+
+        Activity.objects.bulk_create([Activity.of(record) for record in self.records])
+        for publisher in _publishers:
+            pointers = self._by_stream()
+            if pointers:
+                transaction.on_commit(publisher(pointers), robust=True)
+        for action in self.afterwards.values():
+            transaction.on_commit(action, robust=True)
+
+    def _by_stream(self) -> dict[str, list[Pointer]]:
+        latest: dict[str, dict[tuple[str, str], Pointer]] = {}
+        for stream, pointer in self.announced:
+            latest.setdefault(stream, {})[pointer.kind, pointer.object] = pointer
+        return {stream: list(latest[stream].values()) for stream in sorted(latest)}
+
+
+_open: ContextVar[UnitOfWork | None] = ContextVar("shiproom_unit", default=None)
+
+
+def current() -> UnitOfWork:
+    """The open unit. Raises ``RuntimeError`` outside one: a state change needs it."""
+    unit = _open.get()
+    if unit is None:
+        raise RuntimeError("No unit of work is open: wrap the change in unit_of_work().")
+    return unit
+
+
+@contextmanager
+def unit_of_work() -> Iterator[UnitOfWork]:
+    """Open a unit, or join the one around it under a savepoint.
+
+    An inner block that raises takes back its own records and events only.
+    """
+    around = _open.get()
+    if around is not None:
+        marks = len(around.records), len(around.announced), set(around.afterwards)
+        try:
+            with transaction.atomic():
+                yield around
+        except BaseException:
+            del around.records[marks[0] :], around.announced[marks[1] :]
+            for key in set(around.afterwards) - marks[2]:
+                del around.afterwards[key]
+            raise
+        return
+    unit = UnitOfWork()
+    token = _open.set(unit)
+    try:
+        with transaction.atomic():
+            yield unit
+            unit._write()
+    finally:
+        _open.reset(token)

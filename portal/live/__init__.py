@@ -1,0 +1,1 @@
+"""Live pages: streams, events, and the one hub of each web process."""

@@ -1,0 +1,53 @@
+"""What the frame of every page shows: without a query."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from django.http import HttpRequest
+
+from portal.core.access import is_admin
+
+
+class Place(NamedTuple):
+    """An entry of the side navigation; ``key`` goes there after ``g``."""
+
+    url: str
+    icon: str
+    word: str
+    key: str = ""
+
+
+WORK: Final = (
+    Place("/", "inbox", "Needs me", "n"),
+    Place("/tickets/", "ticket", "Tickets", "t"),
+    Place("/reviews/", "doc", "Reviews", "r"),
+    Place("/deployments/", "ship", "Deployments", "d"),
+    Place("/workers/", "worker", "Workers and jobs", "w"),
+)
+INSTALLATION: Final = (
+    Place("/projects/", "box", "Projects", "p"),
+    Place("/status/", "pulse", "Status", "s"),
+)
+ADMINISTRATION: Final = (
+    Place("/schema/", "db", "Schema guard", "g"),
+    Place("/admin/", "gear", "Administration", "a"),
+)
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"theme": "system"}
+    installation = INSTALLATION + (ADMINISTRATION if is_admin(user) else ())
+    return {
+        "theme": user.theme,
+        "navigation": (("", WORK), ("Installation", installation)),
+        "place": _place(request.path, WORK + installation),
+    }
+
+
+def _place(path: str, places: tuple[Place, ...]) -> str:
+    """The entry that ``path`` lies under: the longest that fits."""
+    fitting = [place.url for place in places if path == place.url or (place.url != "/" and path.startswith(place.url))]
+    return max(fitting, key=len, default="")

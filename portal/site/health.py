@@ -1,0 +1,156 @@
+"""Whether this installation works: what the status page, ``/status.json`` and ``/readyz`` say."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import Count, Max
+
+from portal.core import clock, limits
+from portal.core import guard as schema_guard
+from portal.site import looks
+from workers.models import Pool, Worker
+
+BROKER_TIMEOUT_SECONDS: Final = 1
+BEAT_PREFIX: Final = "beat@"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question: ``answer`` is ok, warning or broken; ``detail`` a sentence that leaks nothing."""
+
+    name: str
+    answer: str
+    detail: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def release() -> str:
+    try:
+        return version("shiproom")
+    except PackageNotFoundError:
+        return "unreleased"
+
+
+def everything() -> list[Check]:
+    """All checks. Those that need the database are not asked where it is down."""
+    base = database()
+    rest = [*workers(), beat()] if base.answer == "ok" else []
+    return [base, schema(), broker(), *rest, disk()]
+
+
+def ready() -> list[Check]:
+    """What this process needs to answer requests; an empty list means ready."""
+    base = database()
+    asked = [base, schema()] if base.answer == "ok" else [base]
+    return [check for check in asked if check.answer == "broken"]
+
+
+def database() -> Check:
+    began = time.monotonic()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    except DatabaseError:
+        return Check("database", "broken", "The database does not answer.")
+    took = round((time.monotonic() - began) * 1000, 1)
+    return Check("database", "ok", f"{connection.display_name} answered in {took} ms.", {"milliseconds": took})
+
+
+def schema() -> Check:
+    """What the guard found at the start of this process, or finds now."""
+    standing = guard()
+    if standing is None:
+        return Check("schema", "warning", "The schema was not compared.")
+    try:
+        report = standing()
+    except DatabaseError:
+        return Check("schema", "broken", "The schema cannot be compared: the database does not answer.")
+    answer = str(getattr(report, "answer", ""))
+    count = len(getattr(report, "differences", ()))
+    if answer in {"refuse", "refused"}:
+        return Check("schema", "broken", f"The schema is not what the code expects ({count} differences).", {"differences": count})
+    if answer == "equal" and not getattr(report, "override", None):
+        return Check("schema", "ok", "The schema matches the code.", {"differences": count})
+    return Check("schema", "warning", f"The schema is {answer}; {count} differences.", {"differences": count})
+
+
+def guard() -> Callable[[], Any] | None:
+    return getattr(schema_guard, "standing", None)
+
+
+def broker() -> Check:
+    began = time.monotonic()
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
+    )
+    try:
+        client.ping()
+    except (redis.RedisError, OSError):
+        return Check("broker", "warning", "The broker does not answer. Work goes on, up to 20 s later; pages are not live.")
+    finally:
+        client.close()
+    took = round((time.monotonic() - began) * 1000, 1)
+    return Check("broker", "ok", f"The broker answered in {took} ms.", {"milliseconds": took})
+
+
+def workers() -> list[Check]:
+    """One check per pool: somebody alive, seen within a lease."""
+    since = clock.now() - timedelta(seconds=settings.LIMITS["LEASE_SECONDS"])
+    alive = Worker.objects.filter(state=Worker.State.ALIVE, seen_at__gte=since).exclude(name__startswith=BEAT_PREFIX)
+    found = dict(alive.values_list("pool").annotate(Count("id")))
+    return [_pool(pool, found.get(pool.value, 0)) for pool in Pool]
+
+
+def _pool(pool: Pool, alive: int) -> Check:
+    name = f"workers_{pool.value}"
+    if not alive:
+        return Check(name, "broken", f"No worker of the pool {pool.label.lower()} is alive; its jobs wait.", {"alive": 0})
+    return Check(name, "ok", f"{alive} alive.", {"alive": alive})
+
+
+def beat() -> Check:
+    seen = Worker.objects.filter(name__startswith=BEAT_PREFIX).aggregate(newest=Max("seen_at"))["newest"]
+    if seen is None:
+        return Check("clock", "broken", "The clock has never ticked; schedules do not run.")
+    age = clock.ago(seen, clock.now())
+    late = age > timedelta(seconds=max(30, 6 * settings.LIMITS["TICK_INTERVAL_SECONDS"]))
+    words = f"The last tick was {looks.spell(age)} ago."
+    return Check("clock", "broken" if late else "ok", words, {"seconds": int(age.total_seconds())})
+
+
+def disk() -> Check:
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    free = round(100 * usage.free / usage.total)
+    words = f"{free} % of the disk of DATA_DIR is free ({usage.free // 1_073_741_824} GiB)."
+    return Check("disk", "warning" if free < settings.LIMITS["DISK_WARN_PERCENT"] else "ok", words, {"free_percent": free})
+
+
+def limits_in_force() -> list[tuple[limits.Limit, int]]:
+    return [(limit, settings.LIMITS[limit.name]) for limit in limits.ALL]
+
+
+def document() -> dict[str, Any]:
+    """The status as JSON."""
+    checks = everything()
+    return {
+        "version": release(),
+        "answer": worst(checks),
+        "checks": [asdict(check) for check in checks],
+        "limits": {limit.name: value for limit, value in limits_in_force()},
+    }
+
+
+def worst(checks: list[Check]) -> str:
+    answers = {check.answer for check in checks}
+    return next((answer for answer in ("broken", "warning") if answer in answers), "ok")

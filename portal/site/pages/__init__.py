@@ -1,0 +1,1 @@
+"""Pages about the installation: workers and jobs, the schema, the status."""

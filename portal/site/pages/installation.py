@@ -1,0 +1,54 @@
+"""The status, the probes, and the schema guard's report."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from portal.core.access import ADMIN, PUBLIC, SIGNED_IN, is_admin
+from portal.core.doors import page
+from portal.site import health
+
+
+@page("installation.status", SIGNED_IN)
+def status(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/status.html", _status(request))
+
+
+@page("installation.status_fragment", SIGNED_IN)
+def status_fragment(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/status/checks.html", _status(request))
+
+
+def _status(request: HttpRequest) -> dict[str, object]:
+    checks = health.everything()
+    limits = health.limits_in_force() if is_admin(request.user) else []
+    return {"checks": checks, "answer": health.worst(checks), "limits": limits, "version": health.release()}
+
+
+@page("installation.status_json", ADMIN)
+def status_json(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(health.document(), json_dumps_params={"indent": 2})
+
+
+@page("installation.livez", PUBLIC)
+def livez(request: HttpRequest) -> JsonResponse:
+    """This process answers; nothing else is asked."""
+    return JsonResponse({"status": "alive"})
+
+
+@page("installation.readyz", PUBLIC)
+def readyz(request: HttpRequest) -> JsonResponse:
+    missing = [check.name for check in health.ready()]
+    return JsonResponse({"status": "unready", "missing": missing} if missing else {"status": "ready"}, status=503 if missing else 200)
+
+
+@page("installation.schema", ADMIN)
+def schema(request: HttpRequest) -> HttpResponse:
+    standing = health.guard()
+    try:
+        report = standing() if standing else None
+    except DatabaseError:
+        report = None
+    return render(request, "portal/schema.html", {"report": report, "check": health.schema()})

@@ -1,0 +1,130 @@
+"""Workers and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from portal.core import access, clock
+from portal.core.access import SIGNED_IN, Role, within
+from portal.core.doors import Found, page
+from portal.core.lifecycle import Refused
+from portal.site import queries
+from workers import queue
+from workers.models import AttemptOutput, Job, JobState, Worker
+
+WORKERS_SHOWN: Final = 50
+ATTEMPTS_SHOWN: Final = 50
+OUTPUT_PIECES_SHOWN: Final = 20
+
+
+class WorkerLine(NamedTuple):
+    worker: Worker
+    state: str
+    holds: list[Job]
+
+
+def find_job(number: int) -> Found | None:
+    """A job without an audience is the installation's: an admin's alone."""
+    job = Job.objects.filter(pk=number).first()
+    return Found(job, job.audience) if job else None
+
+
+@page("jobs.list", SIGNED_IN)
+def jobs(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/jobs/list.html", _list(request))
+
+
+@page("jobs.list_fragment", SIGNED_IN)
+def jobs_fragment(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/jobs/list_body.html", _list(request))
+
+
+def _list(request: HttpRequest) -> dict[str, Any]:
+    state = request.GET.get("state", "")
+    state = state if state in JobState.values else ""
+    rows = queries.jobs_of(request.user)
+    found = queries.page_of(rows.filter(state=state) if state else rows, _number(request.GET.get("before")), settings.LIMITS["LIST_PAGE_ROWS"])
+    return {
+        "workers": _workers(request),
+        "counts": queries.counts(request.user),
+        "states": JobState.choices,
+        "state": state,
+        "jobs": found.rows,
+        "older": found.older,
+        "query": request.GET.urlencode(),
+    }
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _workers(request: HttpRequest) -> list[WorkerLine]:
+    """Those seen within a day; what each holds, as far as the reader may see it."""
+    asked = clock.now()
+    lease = timedelta(seconds=settings.LIMITS["LEASE_SECONDS"])
+    seen = list(Worker.objects.filter(seen_at__gte=asked - timedelta(days=1)).order_by("name")[:WORKERS_SHOWN])
+    held: dict[str, list[Job]] = {}
+    for job in queries.jobs_of(request.user).filter(state=JobState.RUNNING, worker__in=[worker.name for worker in seen]).order_by("id")[:WORKERS_SHOWN]:
+        held.setdefault(job.worker, []).append(job)
+    return [
+        WorkerLine(
+            worker,
+            "missing" if worker.state == Worker.State.ALIVE and asked - worker.seen_at > lease else worker.state,
+            held.get(worker.name, []),
+        )
+        for worker in seen
+    ]
+
+
+@page("jobs.job", within(Role.VIEWER), find=find_job)
+def job(request: HttpRequest, job: Job, number: int) -> HttpResponse:
+    return render(request, "portal/jobs/job.html", _job(request, job))
+
+
+@page("jobs.job_fragment", within(Role.VIEWER), find=find_job)
+def job_fragment(request: HttpRequest, job: Job, number: int) -> HttpResponse:
+    return render(request, "portal/jobs/job_body.html", _job(request, job))
+
+
+def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
+    attempts = list(job.attempts.order_by("-fence")[: ATTEMPTS_SHOWN + 1])
+    output = AttemptOutput.objects.filter(attempt=attempts[0]).order_by("-offset") if attempts else AttemptOutput.objects.none()
+    pieces = list(output[: OUTPUT_PIECES_SHOWN + 1])
+    return {
+        "job": job,
+        "attempts": attempts[:ATTEMPTS_SHOWN],
+        "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
+        "output": "".join(piece.text for piece in reversed(pieces[:OUTPUT_PIECES_SHOWN])),
+        "output_cut": len(pieces) > OUTPUT_PIECES_SHOWN,
+        "operates": access.may(request.user, within(Role.OPERATOR), job.audience),
+        "live": job.state in (JobState.QUEUED, JobState.RUNNING),
+    }
+
+
+@page("jobs.cancel", within(Role.OPERATOR), find=find_job, methods=("POST",))
+def cancel(request: HttpRequest, job: Job, number: int) -> HttpResponse:
+    reason = request.POST.get("reason", "").strip()[:300] or "Cancelled on its page."
+    return _change(request, job, lambda: queue.cancel(job, reason=reason), "Cancellation was asked for.")
+
+
+@page("jobs.requeue", within(Role.OPERATOR), find=find_job, methods=("POST",))
+def requeue(request: HttpRequest, job: Job, number: int) -> HttpResponse:
+    return _change(request, job, lambda: queue.requeue(job), "Queued again.")
+
+
+def _change(request: HttpRequest, job: Job, act: Callable[[], Job], said: str) -> HttpResponse:
+    try:
+        act()
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"{job.kind} {job.pk}: {said}")
+    return redirect("job", job.pk)

@@ -1,0 +1,253 @@
+"""What the pages that see all apps show: bounded, within the reader's scopes, a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.urls import reverse
+
+from deployments.models import Deployment, DeploymentState
+from portal.core import access
+from portal.core.models import User
+from reviews.models import Finding, FindingState, Review, ReviewState, Severity
+from tickets.models import Ticket, TicketState
+from workers.models import Job, JobState
+
+PANEL_ROWS: Final = 8
+Reader = User | AnonymousUser
+
+
+def projects_of(user: Reader) -> set[int] | None:
+    """The projects that ``user`` is a member of; None for an admin, who sees all."""
+    if access.is_admin(user):
+        return None
+    return {int(scope.partition(":")[2]) for scope in access.roles(user) if scope.startswith("project:")}
+
+
+def within(rows: QuerySet[Any], path: str, projects: set[int] | None) -> QuerySet[Any]:
+    return rows if projects is None else rows.filter(**{f"{path}__in": projects})
+
+
+# What needs me --------------------------------------------------------------
+
+
+class Need(NamedTuple):
+    """One thing that waits, and the one action."""
+
+    look: str
+    title: str
+    detail: str
+    since: datetime
+    url: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One kind of need. ``cut``: there are more than these."""
+
+    title: str
+    needs: list[Need]
+    cut: bool
+    url: str
+
+
+def _panel(title: str, url: str, needs: Iterable[Need]) -> Panel:
+    found = list(needs)
+    return Panel(title, found[:PANEL_ROWS], len(found) > PANEL_ROWS, url)
+
+
+def needs_of(user: Reader) -> list[Panel]:
+    """What waits for a person, by kind; a kind without anything is left out."""
+    projects = projects_of(user)
+    tickets = within(Ticket.objects.all(), "project", projects)
+    panels = [
+        _ticket_panel("Questions waiting", "Answer", tickets, [TicketState.NEEDS_PERSON]),
+        _ticket_panel("Work to accept", "Review", tickets, [TicketState.IN_REVIEW, TicketState.UNPROVEN]),
+        _plans(projects),
+        _findings(projects),
+        _deployments(projects),
+        _ticket_panel("Tickets that stopped", "Open", tickets, [TicketState.FAILED, TicketState.BLOCKED]),
+        _dead_jobs(user),
+    ]
+    return [panel for panel in panels if panel.needs]
+
+
+def _ticket_panel(title: str, action: str, tickets: QuerySet[Ticket], states: list[TicketState]) -> Panel:
+    rows = tickets.filter(state__in=states).select_related("agent_version__agent").order_by("-id")[: PANEL_ROWS + 1]
+    return _panel(
+        title,
+        f"/tickets/?state={states[0].value}",
+        (Need(row.state, row.title, _of_ticket(row), row.updated_at, row.get_absolute_url(), action) for row in rows),
+    )
+
+
+def _of_ticket(ticket: Ticket) -> str:
+    agent = f" · agent {ticket.agent_version.agent}" if ticket.agent_version else ""
+    return f"{ticket.key} · {ticket.get_state_display()}{agent}"
+
+
+def _plans(projects: set[int] | None) -> Panel:
+    waiting = Review.objects.filter(state__in=[ReviewState.PLANNED, ReviewState.FAILED])
+    rows = within(waiting, "series__project", projects).select_related("series__project").defer("content")
+    return _panel(
+        "Reviews to decide",
+        "/reviews/",
+        (
+            Need(
+                row.state,
+                row.title,
+                f"{row.series.project.key} · {row}" + (f" · {row.error}" if row.error else ""),
+                row.uploaded_at,
+                row.get_absolute_url(),
+                "Decide plan" if row.state == ReviewState.PLANNED else "See why",
+            )
+            for row in rows.order_by("-id")[: PANEL_ROWS + 1]
+        ),
+    )
+
+
+def _findings(projects: set[int] | None) -> Panel:
+    unowned = Finding.objects.filter(state=FindingState.OPEN, severity=Severity.CRITICAL, ticket=None)
+    rows = within(unowned, "series__project", projects).select_related("series__project")
+    newest = rows.annotate(review=Max("occurrences__review"), seen=Max("occurrences__review__uploaded_at"))
+    return _panel(
+        "Critical findings without a ticket",
+        "/reviews/",
+        (
+            Need(
+                "critical",
+                row.title,
+                f"{row.series.project.key} · {row.series}" + (f" · {row.reference}" if row.reference else ""),
+                row.seen,
+                f"/reviews/{row.review}/#finding-{row.pk}" if row.review else "/reviews/",
+                "Make ticket",
+            )
+            for row in newest.order_by("-id")[: PANEL_ROWS + 1]
+        ),
+    )
+
+
+def _deployments(projects: set[int] | None) -> Panel:
+    """Refused ones that nothing followed."""
+    later = Deployment.objects.filter(service=OuterRef("service"), environment=OuterRef("environment"), id__gt=OuterRef("id"))
+    refused = Deployment.objects.filter(~Exists(later), state=DeploymentState.REFUSED)
+    rows = within(refused, "service__project", projects).select_related("service", "environment", "verdict")
+    return _panel(
+        "Deployments held",
+        "/deployments/",
+        (
+            Need("refused", str(row), str(row.verdict).capitalize(), row.requested_at, row.get_absolute_url(), "See reasons")
+            for row in rows.order_by("-id")[: PANEL_ROWS + 1]
+        ),
+    )
+
+
+def _dead_jobs(user: Reader) -> Panel:
+    rows = jobs_of(user).filter(state=JobState.DEAD).order_by("-id")[: PANEL_ROWS + 1]
+    return _panel(
+        "Dead jobs",
+        "/workers/?state=dead",
+        (
+            Need(
+                "dead",
+                f"{row.kind} {row.pk}" + (f" for {row.subject.partition(':')[2]}" if row.subject else ""),
+                row.error.strip().splitlines()[-1][:200] if row.error.strip() else "No error was recorded.",
+                row.finished_at or row.created_at,
+                reverse("job", args=[row.pk]),
+                "Inspect",
+            )
+            for row in rows
+        ),
+    )
+
+
+class Stat(NamedTuple):
+    title: str
+    number: int
+    detail: str
+    url: str
+
+
+def stats_of(user: Reader) -> list[Stat]:
+    projects = projects_of(user)
+    findings = within(Finding.objects.filter(state=FindingState.OPEN), "series__project", projects).aggregate(
+        all=Count("id"),
+        critical=Count("id", filter=Q(severity=Severity.CRITICAL)),
+        important=Count("id", filter=Q(severity=Severity.HIGH)),
+    )
+    tickets = within(Ticket.objects.exclude(state=TicketState.DONE), "project", projects).aggregate(
+        all=Count("id"),
+        running=Count("id", filter=Q(state=TicketState.RUNNING)),
+        queued=Count("id", filter=Q(state=TicketState.QUEUED)),
+    )
+    week = datetime.now(UTC) - timedelta(days=7)
+    shipped = within(Deployment.objects.filter(requested_at__gte=week), "service__project", projects).aggregate(
+        all=Count("id"),
+        done=Count("id", filter=Q(state=DeploymentState.SUCCEEDED)),
+        refused=Count("id", filter=Q(state=DeploymentState.REFUSED)),
+    )
+    jobs = counts(user)
+    return [
+        Stat("Open findings", findings["all"], f"{findings['critical']} critical, {findings['important']} important", "/reviews/"),
+        Stat("Tickets not done", tickets["all"], f"{tickets['running']} running, {tickets['queued']} queued", "/tickets/"),
+        Stat("Jobs waiting", jobs.queued, f"{jobs.running} running, {jobs.dead} dead", "/workers/?state=queued"),
+        Stat("Deployments, 7 days", shipped["all"], f"{shipped['done']} done, {shipped['refused']} refused", "/deployments/"),
+    ]
+
+
+def running_of(user: Reader) -> list[Ticket]:
+    rows = within(Ticket.objects.filter(state=TicketState.RUNNING), "project", projects_of(user))
+    return list(rows.select_related("agent_version__agent").order_by("-id")[:PANEL_ROWS])
+
+
+# Jobs -------------------------------------------------------------------------
+
+
+def jobs_of(user: Reader) -> QuerySet[Job]:
+    """The jobs whose audience ``user`` belongs to; an admin sees all, those of the installation too."""
+    rows = Job.objects.defer("payload", "cause")
+    return rows if access.is_admin(user) else rows.filter(audience__in=list(access.roles(user)))
+
+
+class JobCounts(NamedTuple):
+    queued: int
+    running: int
+    dead: int
+    done_today: int
+
+
+def counts(user: Reader) -> JobCounts:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    live = Q(state__in=[JobState.QUEUED, JobState.RUNNING, JobState.DEAD])
+    done = Q(state=JobState.SUCCEEDED, finished_at__gte=midnight)
+    found = (
+        jobs_of(user)
+        .filter(live | done)
+        .aggregate(
+            queued=Count("id", filter=Q(state=JobState.QUEUED)),
+            running=Count("id", filter=Q(state=JobState.RUNNING)),
+            dead=Count("id", filter=Q(state=JobState.DEAD)),
+            done_today=Count("id", filter=done),
+        )
+    )
+    return JobCounts(**found)
+
+
+class Page(NamedTuple):
+    """Rows of a list, newest first, and the id that the next page begins below."""
+
+    rows: list[Any]
+    older: int | None
+
+
+def page_of(rows: QuerySet[Any], before: int | None, size: int) -> Page:
+    """A page by key, not by offset: as fast at any depth, and no row is shown twice."""
+    wanted = rows.filter(id__lt=before) if before else rows
+    found = list(wanted.order_by("-id")[: size + 1])
+    return Page(found[:size], found[size - 1].pk if len(found) > size else None)

@@ -1,0 +1,26 @@
+"""Addresses of the pages that see all apps."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.site import views
+from portal.site.pages import installation, jobs
+
+urlpatterns = [
+    path("", views.needs_me, name="needs_me"),
+    path("fragment/", views.needs_me_fragment, name="needs_me_fragment"),
+    path("account/theme/", views.theme, name="theme"),
+    path("workers/", jobs.jobs, name="jobs"),
+    path("workers/fragment/", jobs.jobs_fragment, name="jobs_fragment"),
+    path("workers/jobs/<int:number>/", jobs.job, name="job"),
+    path("workers/jobs/<int:number>/fragment/", jobs.job_fragment, name="job_fragment"),
+    path("workers/jobs/<int:number>/cancel/", jobs.cancel, name="job_cancel"),
+    path("workers/jobs/<int:number>/requeue/", jobs.requeue, name="job_requeue"),
+    path("schema/", installation.schema, name="schema"),
+    path("status/", installation.status, name="status"),
+    path("status/fragment/", installation.status_fragment, name="status_fragment"),
+    path("status.json", installation.status_json, name="status_json"),
+    path("livez", installation.livez, name="livez"),
+    path("readyz", installation.readyz, name="readyz"),
+]

@@ -1,0 +1,201 @@
+"""From a candidate to a finding: severity, status, files, category and the author's words, each by precedence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from reviews.importing.document import Block
+from reviews.importing.fields import Field, value_of
+from reviews.importing.model import ParsedFinding, Severity, Status
+from reviews.importing.paths import paths_in
+from reviews.importing.recognisers import Candidate
+from reviews.importing.recognisers.status_tables import Standing
+from reviews.importing.regions import Outline
+from reviews.importing.titles import plain
+from reviews.importing.vocabulary import severity_of, status_of, without_marks
+
+MAX_BODY_LINES = 600
+MAX_FIELD_VALUE = 4_000
+MAX_WRITTEN = 80
+MAX_REASON = 600
+SHORT_ANSWER = 60
+
+_ANSWER = re.compile(r"^(?:[*_]{1,2})?(?:[A-Z\w][\w .'-]{0,30}[*_]{0,2}\s*:[*_]{0,2}\s*)?(?P<said>.+)$")
+_TICKET_KEY = re.compile(r"^[A-Z][A-Z0-9]{1,9}-\d{1,6}$")
+
+
+def assemble(candidate: Candidate, repeats: Sequence[Candidate], standing: Standing | None, outline: Outline) -> ParsedFinding:
+    severity, written = _severity(candidate, repeats, standing)
+    status, reason = _status(candidate, repeats, standing)
+    start, end = candidate.line_start, _trimmed_end(candidate, outline)
+    ref = candidate.parts.ref or next((r.parts.ref for r in repeats if r.parts.ref), None)
+    return ParsedFinding(
+        title=candidate.title,
+        line_start=start,
+        line_end=end,
+        reason=candidate.reason,
+        confidence=candidate.weight,
+        ref=ref,
+        severity=severity,
+        severity_as_written=written,
+        category=_category(candidate, repeats),
+        files=_files(candidate, repeats),
+        status=status,
+        status_reason=reason,
+        body=outline.document.excerpt(start, min(end, start + MAX_BODY_LINES - 1)),
+        fields=_fields(candidate),
+        ticket_key=_ticket_key(candidate, repeats, ref),
+    )
+
+
+def _trimmed_end(candidate: Candidate, outline: Outline) -> int:
+    lines = outline.document.lines
+    end = min(candidate.line_end, len(lines))
+    while end > candidate.line_start and lines[end - 1].strip() in ("", "---", "***", "___"):
+        end -= 1
+    return end
+
+
+def _severity(
+    candidate: Candidate, repeats: Sequence[Candidate], standing: Standing | None
+) -> tuple[Severity | None, str | None]:
+    options: list[tuple[Severity | None, str | None]] = []
+    named = value_of(candidate.fields, "severity")
+    if named is not None and re.search(r"\w", named.value):
+        options.append((severity_of(named.value), _written(named.value)))
+    options.append((candidate.parts.severity, candidate.parts.severity_as_written))
+    priority = value_of(candidate.fields, "priority")
+    if priority is not None:
+        options.append((severity_of(priority.value), _written(priority.value)))
+    options.extend((repeat.parts.severity, repeat.parts.severity_as_written) for repeat in repeats)
+    if standing is not None:
+        options.append((standing.severity, standing.severity_as_written))
+    options.append((candidate.region.severity, candidate.region.severity_as_written))
+    for severity, written in options:
+        if severity is not None:
+            return severity, written
+    return None, next((written for _, written in options if written), None)
+
+
+def _written(value: str) -> str:
+    return plain(without_marks(value.split("\n")[0]))[:MAX_WRITTEN]
+
+
+def _status(
+    candidate: Candidate, repeats: Sequence[Candidate], standing: Standing | None
+) -> tuple[Status | None, str | None]:
+    parts = candidate.parts
+    if parts.status is not None:
+        return parts.status, _own_reason(candidate)
+    said = _field_status(candidate.fields)
+    if said is not None:
+        return said
+    for repeat in repeats:
+        if repeat.parts.status is not None:
+            return repeat.parts.status, f"line {repeat.line_start}: {repeat.parts.status_as_written or repeat.title}"[:MAX_REASON]
+    if standing is not None and standing.status is not None:
+        return standing.status, f"line {standing.line}: {standing.status_as_written}"[:MAX_REASON]
+    if candidate.region.status is not None:
+        return candidate.region.status, candidate.region.status_reason
+    if parts.struck or (parts.checked and candidate.shape == "heading"):
+        return "fixed", "struck through or marked with a check"
+    return _answer(candidate)
+
+
+def _own_reason(candidate: Candidate) -> str | None:
+    written = candidate.parts.status_as_written
+    if candidate.shape == "paragraph" and candidate.block is not None:
+        return plain(candidate.block.text)[:MAX_REASON]
+    return written
+
+
+def _field_status(fields: Iterable[Field]) -> tuple[Status | None, str | None] | None:
+    for field in fields:
+        if field.meaning == "status":
+            status = status_of(field.value)
+            if status is not None:
+                return status, plain(field.value)[:MAX_REASON]
+        if field.meaning == "resolved" and not re.match(r"^(?:no|false|n/?a|-|pending|not yet)\b", field.value.strip(), re.I):
+            return "fixed", f"{field.label}: {plain(field.value)}"[:MAX_REASON]
+    return None
+
+
+def _answer(candidate: Candidate) -> tuple[Status | None, str | None]:
+    """A short paragraph that is only an answer, such as `_Resolved_` or `**Team:** Acknowledged.`"""
+    if candidate.shape != "heading":
+        return None, None
+    for block in candidate.section.all_blocks():
+        if block.kind != "paragraph" or len(block.text) > SHORT_ANSWER or "\n" in block.text:
+            continue
+        match = _ANSWER.match(block.text.strip())
+        status = status_of(match["said"]) if match else None
+        if status is not None and len(plain(block.text).split()) <= 6:
+            return status, plain(block.text)
+    return None, None
+
+
+def _category(candidate: Candidate, repeats: Sequence[Candidate]) -> str | None:
+    own = candidate.cell("category") or candidate.region.category
+    return own or next((repeat.cell("category") for repeat in repeats if repeat.cell("category")), None)
+
+
+def _files(candidate: Candidate, repeats: Sequence[Candidate]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for field in candidate.fields:
+        if field.meaning == "files":
+            found.update(dict.fromkeys(paths_in(_with_line(field, candidate.fields), labelled=True)))
+    for holder in (candidate, *repeats):
+        cell = holder.cell("file")
+        if cell:
+            found.update(dict.fromkeys(paths_in(cell, labelled=True)))
+    if not found:
+        found.update(dict.fromkeys(_evident(candidate)))
+    return tuple(found)
+
+
+def _with_line(field: Field, fields: Iterable[Field]) -> str:
+    """`File: a.py` with a separate `Line: 12` is a.py:12."""
+    if re.search(r"\d", field.value) or not re.match(r"^(?:file|location|path)s?$", field.label, re.IGNORECASE):
+        return field.value
+    line = next((f for f in fields if re.match(r"^lines?$", f.label, re.IGNORECASE) and f.value), None)
+    if line is None or not re.match(r"^[~L]*\d[\d\s,–-]*$", line.value):
+        return field.value
+    return f"{field.value.rstrip('`').strip()}:{line.value.strip()}".replace("`", "")
+
+
+def _evident(candidate: Candidate) -> tuple[str, ...]:
+    """Without a labelled place: the first words under the heading, else the heading itself or the whole bullet."""
+    if candidate.shape == "heading":
+        for block in candidate.section.blocks[:2]:
+            first = paths_in(_opening(block), labelled=False)
+            if first:
+                return first
+        return paths_in(candidate.title, labelled=False)
+    if candidate.block is not None:
+        return paths_in(candidate.block.text, labelled=False)
+    return paths_in(" ".join(value for _, value in candidate.cells), labelled=False)
+
+
+def _opening(block: Block) -> str:
+    if block.kind not in ("paragraph", "item"):
+        return ""
+    return block.text[:600]
+
+
+def _fields(candidate: Candidate) -> tuple[tuple[str, str], ...]:
+    named = [(field.label, field.value[:MAX_FIELD_VALUE]) for field in candidate.fields]
+    return tuple(named) or candidate.cells
+
+
+def _ticket_key(candidate: Candidate, repeats: Sequence[Candidate], ref: str | None) -> str | None:
+    for holder in (candidate, *repeats):
+        for name, value in holder.cells:
+            if name == "ticket" and _TICKET_KEY.match(value):
+                return value
+    return None
+
+
+def with_status(finding: ParsedFinding, status: Status, reason: str) -> ParsedFinding:
+    return replace(finding, status=status, status_reason=reason[:MAX_REASON])

@@ -1,0 +1,183 @@
+"""Parts of a review that look like findings and are none: praise, legends, methods, templates, plans, recaps."""
+
+from __future__ import annotations
+
+import re
+
+from reviews.importing.document import Block, Section
+from reviews.importing.titles import EMOJI, TitleParts, plain
+
+_HEADINGS: tuple[tuple[str, str], ...] = (
+    (
+        "praise or a list of what was checked and found good",
+        r"strengths?|working well|went well|well[- ]done|good practices?|best practices followed|positives?|highlights|"
+        r"what'?s (?:good|great|working|right)|verified (?:clean|correct|ok)|items verified|looks? good|pros\b|achievements|"
+        r"accomplishments|what we (?:kept|removed)|done right|clean (?:areas|bill)|passed checks?|no issues? found|"
+        r"ready for production|positive (?:observations?|findings?|aspects?|notes?)|praise|kudos|"
+        r"expected (?:improvements|benefits)|stärken|styrkor|сильные стороны|puntos fuertes|points forts|优点|"
+        r"(?:security|good) (?:controls|measures) (?:in place|verified)|nice touches|commendations?|acknowledg(?:e)?ments|"
+        r"not vulnerable|non[- ]issues?|confirmed (?:safe|ok|good)|what (?:was|is) (?:checked|verified)|already (?:fixed|done|good)",
+    ),
+    (
+        "a legend of severities",
+        r"(?:severity|risk|impact|priority|finding) (?:classification|definitions?|levels?|legend|ratings?|matrix|scale|criteria|"
+        r"guide|categories|categorization)|legend|classification of (?:issues|findings)|definitions|glossary|rating system|"
+        r"action required for severity levels|likelihood|how (?:we|issues are) (?:rate|classif)",
+    ),
+    (
+        "the method or setting of the review",
+        r"method(?:ology|s)?|approach|scope|introduction|about\b.*|disclaimers?|overview|background|context|"
+        r"files? (?:reviewed|analy[sz]ed|examined|checked)|review(?:ed)? (?:scope|process|method\w*|team|details|metadata)|tools? used|"
+        r"privileged (?:roles|actors).*|roles & actors|system overview|assumptions|commands run|environment|"
+        r"security assessment summary|protocol (?:overview|summary)|architecture overview|project (?:statistics|overview|info\w*)",
+    ),
+    (
+        "a template or guidance",
+        r"templates?|how to .*|guidelines?|instructions?|report(?:ing)? (?:new|a) (?:bug|issue).*|update (?:bug|issue) status|"
+        r"usage|getting started|prohibited patterns|required questions|what to look for|review (?:checklist|criteria|process)|"
+        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|example (?:report|finding).*",
+    ),
+    (
+        "a checklist or a test plan",
+        r".*\bcheck-?list\b.*|test(?:ing)? (?:plan|strategy|recommendations|steps|results?|scenarios?)|verification(?: (?:checks?|steps|plan|"
+        r"results?|commands?|checklist))?|acceptance criteria|definition of done|exit criteria|quality gates?|checklista|"
+        r"manual test\w*|regression tests?|validation(?: (?:results?|steps))?|success (?:criteria|metrics)|test coverage by .*",
+    ),
+    (
+        "a record of changes",
+        r"files? (?:modified|changed|created|touched|deleted|updated|affected by.*)|change ?log|changes? (?:made|summary|applied|log)|"
+        r"work ?log|commits?(?: addressing.*)?|"
+        r"revision history|version history|history|document history|timeline|corrections?(?: to .*)?|"
+        r"cross[- ]?references?(?: with .*)?|references?|appendix:? references|resources|related (?:documents?|files|links)|"
+        r"additional bug files|decisions applied.*|decisions|review history|iteration history|implementation (?:log|notes)|"
+        r"deployment (?:notes|impact.*)|what changed",
+    ),
+    (
+        "numbers about the code or the review",
+        r"(?:key |detailed |code (?:quality )?|quality )?metrics(?:.*)?|statistics|stats|score(?:card|s)?|summary (?:table|statistics|of counts)|"
+        r"(?:project|code) statistics|total issues|issue (?:counts?|statistics|map|distribution)|by (?:severity|category|file|numbers)|"
+        r"file-by-file.*|appendix: file.*|coverage|.*\btruth table|comparison .*|compliance(?: .*)?|risk assessment|"
+        r"portability score.*|.*readiness (?:score|assessment)|.*assessment matrix|test distribution|performance characteristics",
+    ),
+    ("open questions", r"(?:open |outstanding |remaining )?questions?(?: for .*)?|discussion(?: points)?|cross-cutting observations"),
+)
+_RECAPS = (
+    r"(?:executive |review |final |overall )?summary(?: of findings)?|conclusions?|final (?:verdict|assessment|thoughts|notes?|recommendation)|"
+    r"verdict|tl;?dr|at a glance|quick (?:index|summary|reference)|sammanfattning|slutsats|zusammenfassung|fazit|résumé|"
+    r"resumen|conclusión|resumo|резюме|вывод(?:ы)?|итоги|总结|结论|approval decision|recommendation|overall assessment|"
+    r"bottom line|sign[- ]?off|closing|top (?:\d+|three|five|ten) .*|key (?:findings|takeaways)|assessment|final"
+)
+_PLANS = (
+    r".*\b(?:action (?:plan|items?)|next steps?|road ?map|priorit(?:y|ies|ized|ised) (?:fix(?:es)?|list|order|matrix|actions?|recommendations?|"
+    r"ranking|summary)|fix (?:order|list|priority|plan|sequence)|punch list|follow[- ]?ups?(?: recommendations?)?|recommended (?:action|fix|order|next|"
+    r"priority|remediation).*|remediation (?:plan|priority|order|roadmap|summary|timeline)|implementation (?:plan|order|priority|roadmap|timeline)|"
+    r"suggested (?:order|priority|fix order).*|phase plan|migration (?:plan|readiness)|quick wins|to-?do list|backlog|sprint plan(?:ning)?|"
+    r"estimated (?:effort|time)|effort (?:estimate|summary)|priority (?:summary|table)|migration readiness|fix first|timeline)\b.*"
+    r"|recommendations?(?: .*)?|.*\brecommendations?(?: (?:summary|by priority|\(.*\)|for .*|going forward))?|priorities|"
+    r"rekommendationer.*|empfehlungen.*|рекомендации.*|recomendaciones|recomendações|recommandations|next|建议|"
+    r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|improvements|considerations|enhancements)|"
+    r"strategic .*|lessons learned|areas for (?:enhancement|improvement)|nice to haves?"
+)
+_HARD = tuple((reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS)
+_RECAP = re.compile(rf"^(?:the )?(?:{_RECAPS})$", re.IGNORECASE)
+_PLAN = re.compile(rf"^(?:{_PLANS})$", re.IGNORECASE)
+_TITLE_OF_GUIDE = re.compile(
+    r"\b(?:contract|template|guidelines?|guide|policy|playbook|how to|standards?|style ?guide|runbook|"
+    r"submitting|contributing|readme|process|prompt|instructions)\b",
+    re.IGNORECASE,
+)
+_PART = re.compile(
+    r"^(?:phase|step|option|week|day|sprint|stage|part|alternative|approach|cause|reason|example|scenario|case|attempt|fas|"
+    r"iteration|milestone|table|figure|appendix|test case|fix|schritt|шаг|round|wave|tier|question|solution|"
+    r"root cause|method|variant|issue|note|changes?|update|before|after|layer)\s*(?:#?\d+|[a-z])?\b\s*(?:[:.)(—–-]|$)",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(
+    r"^(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[[A-Za-z][^\]]{0,80}\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|\.{3,}|…|_{3,}|tbd|todo|xxx+)[.:]?$",
+    re.IGNORECASE,
+)
+_NOTHING = re.compile(
+    r"^(?:none|nothing|n/?a|no (?:\w+ ){0,3}(?:issues?|findings?|problems?|bugs?|concerns?|vulnerabilities|defects?|blockers?)"
+    r"(?: (?:found|identified|detected|remain\w*|at this time|reported))?|no .{0,60} (?:found|identified|detected)|-+|—|keine?|inga|нет|aucune?|"
+    r"ninguno|nenhum)\b\s*(?:[.!(—–:-].*|$)",
+    re.IGNORECASE,
+)
+_GOOD_MARK = re.compile(r"^\s*(?:\[[ xX]\]\s*)?[*_~`]*\s*(?:✅|☑|✔|✓|👍|🟢 ok|\(ok\)|PASS\b|\[PASS\]|✨|🎉)", re.IGNORECASE)
+_LEAD = re.compile(rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|{EMOJI}|\s|[*_#:–—-])+")
+
+
+def heading_words(title: str) -> str:
+    """A heading without number, emoji, emphasis and what stands in brackets at its end."""
+    text = _LEAD.sub("", plain(title))
+    text = re.sub(rf"(?:{EMOJI}|\s|:)+$", "", text)
+    without = re.sub(r"\s*\([^()]*\)$", "", text).strip(" :*—–-")
+    return without or text
+
+
+def decoy_heading(title: str) -> str | None:
+    """Why nothing under this heading is a finding, unless it carries the author's own ref."""
+    text = heading_words(title)
+    for candidate in (text, re.split(r"\s[—–-]\s|:\s", text)[0]):
+        for reason, pattern in _HARD:
+            if pattern.match(candidate):
+                return reason
+    return None
+
+
+def recap_heading(title: str) -> bool:
+    text = heading_words(title)
+    return bool(_RECAP.match(text) or _RECAP.match(re.split(r"\s[—–-]\s|:\s", text)[0]))
+
+
+def plan_heading(title: str) -> bool:
+    return bool(_PLAN.match(heading_words(title)))
+
+
+def guide_title(title: str) -> bool:
+    """A document whose own title says that it tells people how to review or report."""
+    return bool(_TITLE_OF_GUIDE.search(plain(title)))
+
+
+def part_heading(title: str) -> bool:
+    """`Step 1`, `Option A`, `Cause #2`: a part of something else."""
+    return bool(_PART.match(plain(title).strip("*: ")))
+
+
+def placeholder(title: str) -> bool:
+    """`[Summary]`, `<title>`: a template nobody has filled in."""
+    return bool(_PLACEHOLDER.match(title.strip("*_` ")))
+
+
+def says_nothing(title: str) -> bool:
+    """`None`, `No issues found`: the author says that there is nothing here."""
+    return bool(_NOTHING.match(title.strip("*_ ")))
+
+
+def good_mark(raw: str) -> bool:
+    """The text begins with a check mark: it says what is right."""
+    return bool(_GOOD_MARK.match(raw))
+
+
+def reviewed_area(section: Section) -> bool:
+    """A heading over a mix of check marks and warnings names what was looked at, not a problem."""
+    items = [block for block in section.all_blocks() if block.kind == "item"]
+    good = sum(1 for item in items if good_mark(item.text))
+    return good >= 2 and good * 3 >= len(items)
+
+
+def not_a_finding(parts: TitleParts, raw: str) -> str | None:
+    """Why a title that stands where findings stand is none."""
+    if placeholder(parts.title):
+        return "a template's placeholder"
+    if parts.clean:
+        return "the author calls it clean"
+    if says_nothing(parts.title):
+        return "the author says that there is nothing"
+    if not re.search(r"\w{2}", parts.title):
+        return "no words"
+    return None
+
+
+def count_row(block: Block) -> bool:
+    """`Critical: 2`: a total, not a finding."""
+    return bool(re.match(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$", block.text.strip()))

@@ -1,0 +1,127 @@
+"""The labelled parts of one finding: `**Impact:** ...`, `- Fix: ...`, `#### Problem`, or a two-column table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from reviews.importing.decoys import part_heading
+from reviews.importing.document import Block, Section
+from reviews.importing.titles import plain
+from reviews.importing.vocabulary import label_meaning
+
+MAX_FIELD_LINE = 3_000
+MAX_FIELDS = 80
+
+_BOLD_LABEL = re.compile(r"(?:^|(?<=[|·•;])\s*|\s{2,}|(?<=\s))(?:\*\*|__)([^*\n]{1,70}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*")
+_ITALIC_LABEL = re.compile(r"^(?:\*|_)([^*_\n]{1,40}?)(?::(?:\*|_)|(?:\*|_)\s*:)\s*")
+_PLAIN_LABEL = re.compile(r"^([^\W\d_][\w '’/()\-]{1,40}?)\s*:\s*(?=\S|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`meaning` is the known part that the label names; None for a label that is only this author's."""
+
+    label: str
+    meaning: str | None
+    value: str
+    line: int
+
+
+def fields_of(section: Section) -> tuple[Field, ...]:
+    """Every field under a heading, in order, with those under sub-headings that name a part of a finding."""
+    found: list[Field] = []
+    for part in _parts(section):
+        if part is not section:
+            meaning = label_meaning(plain(part.title))
+            if meaning is not None:
+                value = "\n".join(_text_of(part.blocks))
+                found.append(Field(plain(part.title).strip(" :"), meaning, value, part.line))
+        found.extend(fields_in(part.blocks))
+        if len(found) > MAX_FIELDS:
+            break
+    return tuple(found[:MAX_FIELDS])
+
+
+def _parts(section: Section) -> Iterator[Section]:
+    yield section
+    for child in section.children:
+        if label_meaning(plain(child.title)) is not None or part_heading(child.title):
+            yield from _parts(child)
+
+
+def fields_in(blocks: Iterable[Block]) -> Iterator[Field]:
+    for block in blocks:
+        if block.kind == "table":
+            yield from _table_fields(block)
+        elif block.kind in ("paragraph", "item"):
+            yield from _labelled(block)
+            yield from fields_in(block.children)
+
+
+def _labelled(block: Block) -> Iterator[Field]:
+    nested = "\n".join(_text_of(block.children))
+    lines = block.text.split("\n")
+    open_field: Field | None = None
+    for offset, line in enumerate(lines):
+        starts = list(_labels(line[:MAX_FIELD_LINE]))
+        if not starts:
+            if open_field is not None:
+                open_field = Field(
+                    open_field.label, open_field.meaning, f"{open_field.value}\n{line}".strip(), open_field.line
+                )
+            continue
+        for at, (label, _, end) in enumerate(starts):
+            if open_field is not None:
+                yield open_field
+            until = starts[at + 1][1] if at + 1 < len(starts) else len(line)
+            value = line[end:until].strip().strip("|·•;").strip()
+            open_field = Field(label, label_meaning(label), value, block.start + offset)
+    if open_field is not None:
+        value = f"{open_field.value}\n{nested}".strip() if nested else open_field.value
+        yield Field(open_field.label, open_field.meaning, value, open_field.line)
+
+
+def _labels(line: str) -> Iterator[tuple[str, int, int]]:
+    """(label, where it starts, where its value starts) for each label on one line."""
+    bold = list(_BOLD_LABEL.finditer(line))
+    if bold and not line[: bold[0].start()].strip(" \t>-*•✅❌⚠️🔴🟠🟡🟢"):
+        for match in bold:
+            if match is bold[0] or label_meaning(match[1]) is not None:
+                yield plain(match[1]), match.start(), match.end()
+        return
+    match_plain = _ITALIC_LABEL.match(line) or _PLAIN_LABEL.match(line)
+    if match_plain and label_meaning(match_plain[1]) is not None:
+        yield match_plain[1], match_plain.start(), match_plain.end()
+
+
+def _table_fields(table: Block) -> Iterator[Field]:
+    """A table of two columns whose first column names parts of a finding."""
+    if len(table.header) != 2:
+        return
+    rows = [row for row in table.rows if len(row.cells) == 2]
+    named = [(row, label_meaning(row.cells[0])) for row in rows]
+    head = label_meaning(table.header[0])
+    if sum(1 for _, meaning in named if meaning) < 2:
+        return
+    if head is not None and table.header[1].strip():
+        yield Field(plain(table.header[0]), head, table.header[1].strip(), table.start)
+    for row, meaning in named:
+        if meaning is not None:
+            yield Field(plain(row.cells[0]), meaning, row.cells[1].strip(), row.line)
+
+
+def _text_of(blocks: Iterable[Block]) -> Iterator[str]:
+    for block in blocks:
+        for inner in block.walk():
+            if inner.kind in ("paragraph", "item") and inner.text:
+                yield inner.text
+
+
+def value_of(fields: Iterable[Field], meaning: str) -> Field | None:
+    return next((field for field in fields if field.meaning == meaning and field.value), None)
+
+
+def meanings(fields: Iterable[Field]) -> frozenset[str]:
+    return frozenset(field.meaning for field in fields if field.meaning)

@@ -1,0 +1,59 @@
+"""The one entrance: the bytes of a review document to what it says. Pure; nothing in a document is ever acted on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from reviews.importing import metadata, plans, signals, statuses, totals
+from reviews.importing.assemble import assemble
+from reviews.importing.document import read_document
+from reviews.importing.model import ParsedFinding, ParsedReview
+from reviews.importing.reconcile import Selection, select
+from reviews.importing.recognisers.status_tables import Standing, standings
+from reviews.importing.regions import Outline, outline_of
+from reviews.importing.text import decode
+
+
+def parse(data: bytes, *, name: str = "") -> ParsedReview:
+    """Read a review document; BadInput is the only exception."""
+    text, notes = decode(data)
+    document = read_document(text)
+    outline = outline_of(document)
+    signal = signals.signal_of(document)
+    selection = select(outline)
+    if signal is not None:
+        selection = signals.without_narrative(selection)
+    findings = statuses.apply_later(_findings(selection, outline), selection, outline)
+    order, references = plans.fix_order(outline, findings), plans.cross_references(findings, document)
+    stated = totals.stated(outline)
+    found = totals.found(findings)
+    return ParsedReview(
+        name=name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        text=text,
+        notes=notes,
+        title=metadata.title_of(document),
+        metadata=metadata.metadata_of(document),
+        findings=plans.with_references(findings, references),
+        left_out=selection.left_out,
+        stated_totals=stated,
+        found_totals=found,
+        disagreements=totals.disagreements(stated, found),
+        verdict=metadata.verdict_of(outline),
+        signal=signal,
+        fix_order=order,
+        cross_references=references,
+    )
+
+
+def _findings(selection: Selection, outline: Outline) -> Sequence[ParsedFinding]:
+    said: dict[str, Standing] = {}
+    for standing in standings(outline):
+        said[standing.ref] = standing
+    findings = []
+    for candidate in selection.chosen:
+        repeats = selection.merged.get(candidate.line_start, ())
+        standing = said.get(candidate.parts.ref) if candidate.parts.ref else None
+        findings.append(assemble(candidate, repeats, standing, outline))
+    return tuple(findings)

@@ -1,0 +1,91 @@
+"""The order in which the author wants things fixed, and which findings name each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reviews.importing.document import Block, Document, Section
+from reviews.importing.model import CrossReference, FixTier, ParsedFinding
+from reviews.importing.regions import Outline
+from reviews.importing.titles import plain
+
+MAX_TIERS = 60
+MAX_ITEMS = 300
+MAX_CROSS_REFERENCES = 5_000
+MAX_ITEM = 200
+
+_INLINE = re.compile(
+    r"^(?P<label>(?:fix|do|address|resolve)\s+(?:\w+\s+){0,3}?(?:first|next|soon|later|now|immediately|convenient|last)[^:]{0,60}):\s*(?P<rest>.+)$",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"(?:^|\s)(\d{1,3}(?:-\d{1,3})?)[.:]\s+")
+_REF = re.compile(r"(?<![\w/])(?:[A-Z][A-Z0-9]{0,9}[-_]?\d{1,5}|#\d{1,4}|\d{1,2}\.\d{1,2})(?![\w/])")
+
+
+def fix_order(outline: Outline, findings: Sequence[ParsedFinding]) -> tuple[FixTier, ...]:
+    known = {finding.ref for finding in findings if finding.ref}
+    taken = {finding.line_start for finding in findings}
+    tiers: list[FixTier] = []
+    for section in outline.document.sections():
+        planned = outline.region(section).kind == "plan"
+        items = [block for block in section.blocks if block.kind == "item"]
+        if planned and items and items[0].start not in taken:
+            tiers.append(_tier(section, items, known))
+        for block in section.blocks:
+            if block.kind == "paragraph":
+                tiers.extend(_inline(block, known))
+        if len(tiers) > MAX_TIERS:
+            break
+    return tuple(tiers[:MAX_TIERS])
+
+
+def _tier(section: Section, items: Sequence[Block], known: set[str]) -> FixTier:
+    texts = [plain(item.text)[:MAX_ITEM] for item in items[:MAX_ITEMS]]
+    refs = _refs(" ".join(item.text for item in items[:MAX_ITEMS]), known)
+    return FixTier(plain(section.title).strip(" :"), section.line, refs, tuple(texts))
+
+
+def _inline(block: Block, known: set[str]) -> list[FixTier]:
+    """`Fix first (CRITICAL): 1. A-1 - ... 2. A-2 - ...` on one line."""
+    tiers = []
+    for offset, line in enumerate(block.text.split("\n")):
+        match = _INLINE.match(plain(line[:4_000]).strip("* "))
+        if match is None:
+            continue
+        pieces = [piece.strip() for piece in _NUMBERED.split(match["rest"])]
+        texts = [piece[:MAX_ITEM] for piece in pieces if piece and not re.fullmatch(r"\d{1,3}(?:-\d{1,3})?", piece)]
+        tiers.append(FixTier(match["label"].strip(), block.start + offset, _refs(match["rest"], known), tuple(texts)))
+    return tiers
+
+
+def _refs(text: str, known: set[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ref for ref in _REF.findall(text) if ref in known))
+
+
+def cross_references(findings: Sequence[ParsedFinding], document: Document) -> tuple[CrossReference, ...]:
+    """Every place where the text of one finding names the ref of another."""
+    by_ref = {finding.ref: finding for finding in findings if finding.ref and not finding.ref.isdigit()}
+    found: list[CrossReference] = []
+    for source in by_ref.values():
+        seen: set[str] = set()
+        for number in range(source.line_start, min(source.line_end, len(document.lines)) + 1):
+            for ref in _REF.findall(document.lines[number - 1][:4_000]):
+                if ref in by_ref and ref != source.ref and ref not in seen and source.ref is not None:
+                    seen.add(ref)
+                    found.append(CrossReference(source.ref, ref, number))
+        if len(found) >= MAX_CROSS_REFERENCES:
+            break
+    return tuple(found[:MAX_CROSS_REFERENCES])
+
+
+def with_references(
+    findings: Sequence[ParsedFinding], references: Sequence[CrossReference]
+) -> tuple[ParsedFinding, ...]:
+    named: dict[str, list[str]] = {}
+    for reference in references:
+        named.setdefault(reference.source, []).append(reference.target)
+    return tuple(
+        replace(finding, references=tuple(named.get(finding.ref, ()))) if finding.ref else finding for finding in findings
+    )

@@ -1,0 +1,74 @@
+"""Paragraphs with a bold lead under a status or severity heading: `**[9] - deferred (...).** Because ...`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reviews.importing import decoys
+from reviews.importing.document import Block, Section
+from reviews.importing.model import LeftOut
+from reviews.importing.recognisers.candidate import Candidate, Proposal, tier_of
+from reviews.importing.regions import Outline
+from reviews.importing.titles import plain, read_title
+from reviews.importing.vocabulary import label_meaning, status_of
+
+WEIGHT_REF = 0.9
+WEIGHT_GROUP = 0.7
+MIN_LEAD = 8
+
+_LEAD = re.compile(r"^(\*\*|__)(?=\S)(?P<lead>(?:(?!\1).)+?)\1(?P<rest>.*)", re.DOTALL)
+_NUMBER_IN_BRACKETS = re.compile(r"^\[\d+\]")
+
+
+def propose(outline: Outline) -> Iterator[Proposal]:
+    for section in outline.document.sections():
+        region = outline.region(section)
+        if region.kind == "decoy":
+            continue
+        leads = [(at, block, _LEAD.match(block.text)) for at, block in enumerate(section.blocks) if block.kind == "paragraph"]
+        for at, block, match in leads:
+            if match is None or label_meaning(match["lead"]) is not None:
+                continue
+            parts = read_title(match["lead"], outline.weak)
+            named = parts.ref is not None or bool(_NUMBER_IN_BRACKETS.match(match["lead"]))
+            if not named and not (region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD):
+                continue
+            end = _end(section, at)
+            why_not = decoys.not_a_finding(parts, block.text)
+            if why_not is not None:
+                yield LeftOut(block.start, end, parts.title[:200], why_not)
+                continue
+            said = status_of(match["rest"].lstrip(" :—–-"))
+            if said is not None and parts.status is None:
+                parts = replace(parts, status=said, status_as_written=plain(match["rest"].lstrip(" :—–-"))[:600])
+            yield Candidate(
+                shape="paragraph",
+                parts=parts,
+                region=region,
+                section=section,
+                line_start=block.start,
+                line_end=end,
+                reason="a paragraph with a bold lead" + (f" and the ref {parts.ref or parts.number}" if named else ""),
+                weight=WEIGHT_REF if named else WEIGHT_GROUP,
+                tier=tier_of(region),
+                block=block,
+                title=parts.title,
+                alternative_title=plain(block.text),
+            )
+
+
+def _end(section: Section, at: int) -> int:
+    """A paragraph's finding reaches to the next bold lead."""
+    end = section.blocks[at].end
+    for block in section.blocks[at + 1 :]:
+        if _starts_another(block):
+            break
+        end = block.end
+    return end
+
+
+def _starts_another(block: Block) -> bool:
+    match = _LEAD.match(block.text) if block.kind == "paragraph" else None
+    return match is not None and label_meaning(match["lead"]) is None

@@ -1,0 +1,37 @@
+"""Numbered or plain headings under a category of problems: concerns audits, lists of improvements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reviews.importing import decoys
+from reviews.importing.document import Section
+from reviews.importing.recognisers.candidate import Proposal
+from reviews.importing.recognisers.headings import candidate, groups, is_part, pseudo
+from reviews.importing.regions import Outline, finding_group
+
+WEIGHT_NUMBERED = 0.7
+WEIGHT_PLAIN = 0.55
+
+
+def propose(outline: Outline) -> Iterator[Proposal]:
+    for section in outline.document.sections():
+        if section.parent is None or section.level == 1 or pseudo(section) or outline.title(section).ref is not None:
+            continue
+        around = outline.around(section)
+        if around.kind != "findings" or around.group or is_part(section, outline) or groups(section, outline):
+            continue
+        if not section.blocks and not section.children or decoys.reviewed_area(section):
+            continue
+        parts = outline.title(section)
+        if outline.region(section).kind == "decoy" or section.children_are_headings():
+            continue
+        if parts.number is not None:
+            yield candidate(section, outline, "a numbered heading under a list of problems", WEIGHT_NUMBERED)
+        elif not finding_group(section.title) and _prose_first(section):
+            yield candidate(section, outline, "a heading under a list of problems", WEIGHT_PLAIN)
+
+
+def _prose_first(section: Section) -> bool:
+    """A heading over a bare list names a category; one over text names a problem."""
+    return bool(section.blocks) and section.blocks[0].kind in ("paragraph", "fence")

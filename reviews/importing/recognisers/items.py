@@ -1,0 +1,161 @@
+"""What the list recognisers share: how a bullet splits into its lead, its title and its tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from reviews.importing import decoys
+from reviews.importing.document import Block, Section
+from reviews.importing.fields import fields_in
+from reviews.importing.model import LeftOut
+from reviews.importing.recognisers.candidate import Candidate, Proposal, Tier, tier_of
+from reviews.importing.regions import Outline, Region
+from reviews.importing.titles import EMOJI, TitleParts, plain, read_title
+from reviews.importing.vocabulary import label_meaning, leading_severity, status_of
+
+MAX_ITEM_TEXT = 3_000
+MIN_CLAUSE = 12
+MAX_CLAUSE = 220
+
+_BOLD_LEAD = re.compile(rf"^(?:{EMOJI}|\s)*(?P<strike>~~)?(\*\*|__)(?=\S)(?P<lead>(?:(?!\2).)+?)\2(?P<close>~~)?")
+_ONLY_REF = re.compile(r"^\[?#?[A-Z][\w#-]{0,20}\d[a-z]?\]?[:.)]?$|^\[?\d{1,4}\]?[:.)]?$|^(?:issue|bug|finding)\s*#?\d+[:.]?$", re.I)
+_STATE_LEAD = re.compile(r"^(?:todo|new|warning|minor|major|missing|fragile|note|caution|attention|bug|issue|problem)$", re.I)
+_REST_SEVERITY = re.compile(r"^\s*[:—–-]*\s*[\[(*_]{0,3}\s*(?=\w)")
+_CLAUSE_END = re.compile(r"\s[—–]\s|\s--?\s(?=[A-Za-z])|(?<=[^.\s]{3})[.!?](?=\s+[A-Z`(*])|\s*→\s*|;\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A list item, read: `bold` when the author set its lead in bold, `tagged` when ref or severity is in it."""
+
+    block: Block
+    section: Section
+    region: Region
+    parts: TitleParts
+    whole: str
+    bold: bool
+    tagged: bool
+    tier: Tier
+
+
+def items_of(outline: Outline) -> Iterator[Item]:
+    """The top-level items of every section, with labels of fields and check marks left out."""
+    for section in outline.document.sections():
+        region = outline.region(section)
+        for block in section.blocks:
+            if block.kind == "item":
+                item = read_item(block, section, region, outline)
+                if item is not None:
+                    yield item
+
+
+def read_item(block: Block, section: Section, region: Region, outline: Outline) -> Item | None:
+    text = block.text[:MAX_ITEM_TEXT]
+    if not text.strip() or _is_label(text):
+        return None
+    if block.checked is None and decoys.good_mark(text) and not text.lstrip().startswith("~~"):
+        return None
+    joined = text.replace("\n", " ")
+    lead = _BOLD_LEAD.match(joined)
+    if lead is None:
+        parts = read_title(_first_clause(joined), outline.weak)
+        tail = read_title(joined[-120:], frozenset())
+        parts = _with_tail(parts, tail)
+    else:
+        parts = _read_bold(lead, joined, outline)
+    tagged = parts.ref is not None or parts.severity is not None
+    return Item(block, section, region, parts, plain(joined), lead is not None, tagged, _tier(region, section))
+
+
+def _tier(region: Region, section: Section) -> Tier:
+    above = section.parent
+    if decoys.reviewed_area(section) or (above is not None and above.level > 1 and decoys.reviewed_area(above)):
+        return 3
+    return tier_of(region)
+
+
+def _is_label(text: str) -> bool:
+    if decoys.count_row(Block("item", 1, 1, plain(text))):
+        return True
+    first = next(fields_in([Block("item", 1, 1, text.split("\n")[0])]), None)
+    return first is not None and first.meaning is not None and not _STATE_LEAD.match(first.label)
+
+
+def _read_bold(lead: re.Match[str], joined: str, outline: Outline) -> TitleParts:
+    raw, rest = lead["lead"], joined[lead.end() :]
+    bare = raw.strip(" :.*")
+    if lead["strike"]:
+        raw = f"~~{raw}~~"
+    severity = leading_severity(bare)
+    if _ONLY_REF.match(bare) or _STATE_LEAD.match(bare) or (severity is not None and not severity[2].strip(" :)]-")):
+        return read_title(f"{bare.strip('[]')}: {_first_clause(rest.lstrip(' :—–-'))}", outline.weak)
+    if status_of(bare) is not None and len(bare) < 16:
+        parts = read_title(_first_clause(rest.lstrip(" :—–-")), outline.weak)
+        return replace(parts, status=status_of(bare), status_as_written=bare)
+    parts = read_title(raw, outline.weak)
+    return _with_rest(parts, rest)
+
+
+def _with_rest(parts: TitleParts, rest: str) -> TitleParts:
+    """Tags that stand right behind the lead: `: High - ...`, `(Medium)`, `**DONE**`."""
+    gap = _REST_SEVERITY.match(rest)
+    after = rest[gap.end() :] if gap else rest
+    severity = leading_severity(after) if gap else None
+    if severity is not None and parts.severity is None and re.match(r"\s*(?:[\])*_]|[—–:,.;(-]|severity|priority|risk|$)", severity[2]):
+        parts = replace(parts, severity=severity[0], severity_as_written=severity[1])
+    status = status_of(after) if gap else None
+    if status is not None and parts.status is None and re.match(r"\s*[*_(\[✅❌]", rest):
+        parts = replace(parts, status=status, status_as_written=plain(after)[:80])
+    return _with_tail(parts, read_title("x " + rest[-120:], frozenset()))
+
+
+def _with_tail(parts: TitleParts, tail: TitleParts) -> TitleParts:
+    if parts.severity is None and tail.severity is not None:
+        parts = replace(parts, severity=tail.severity, severity_as_written=tail.severity_as_written)
+    if parts.status is None and tail.status is not None:
+        parts = replace(parts, status=tail.status, status_as_written=tail.status_as_written)
+    return parts
+
+
+def _first_clause(text: str) -> str:
+    for match in _CLAUSE_END.finditer(text[:MAX_ITEM_TEXT]):
+        if match.start() >= MIN_CLAUSE and text[: match.start()].count("`") % 2 == 0:
+            # A tag in front of the dash, as in `HIGH - title`, is no clause.
+            if leading_severity(text[: match.start()]) and len(text[: match.start()]) < 20:
+                continue
+            return text[: match.start()].rstrip(" *")
+    return text[:MAX_CLAUSE] if len(text) <= MAX_CLAUSE else text[:MAX_CLAUSE].rsplit(" ", 1)[0]
+
+
+def candidate(item: Item, reason: str, weight: float) -> Proposal:
+    why_not = decoys.not_a_finding(item.parts, item.block.text)
+    if why_not is None and item.parts.title.endswith("?"):
+        why_not = "a question"
+    if why_not is not None:
+        return LeftOut(item.block.start, item.block.end, item.parts.title[:200], why_not)
+    parts = item.parts
+    if item.block.checked is not None and parts.status is None:
+        status = "fixed" if item.block.checked else "open"
+        parts = replace(parts, status="fixed" if item.block.checked else "open", status_as_written=f"checkbox: {status}")
+    return Candidate(
+        shape="item",
+        parts=parts,
+        region=item.region,
+        section=item.section,
+        line_start=item.block.start,
+        line_end=item.block.end,
+        reason=reason,
+        weight=weight,
+        tier=item.tier,
+        block=item.block,
+        fields=tuple(fields_in([item.block])),
+        title=parts.title,
+        alternative_title=item.whole,
+    )
+
+
+def leads_to_label(section: Section) -> bool:
+    """The list belongs to a label such as `Impact:` and so to the finding above it."""
+    return section.parent is not None and label_meaning(plain(section.title)) is not None and section.level > 2

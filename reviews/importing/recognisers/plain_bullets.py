@@ -1,0 +1,28 @@
+"""Bullets without any mark, under a heading that names a severity, a status or a kind of problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reviews.importing.recognisers.candidate import Proposal
+from reviews.importing.recognisers.items import candidate, items_of, leads_to_label
+from reviews.importing.regions import Outline
+
+WEIGHT_TAGGED = 0.8
+WEIGHT_GROUP = 0.62
+WEIGHT_LISTED = 0.5
+MIN_TITLE = 8
+
+
+def propose(outline: Outline) -> Iterator[Proposal]:
+    for item in items_of(outline):
+        if item.bold or item.block.number is not None or item.block.checked is not None:
+            continue
+        if item.region.kind == "decoy" or len(item.parts.title) < MIN_TITLE:
+            continue
+        if item.parts.ref is not None:
+            yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_TAGGED)
+        elif item.region.kind != "neutral" and not leads_to_label(item.section):
+            grouped = item.region.group
+            weight = WEIGHT_GROUP if grouped else WEIGHT_LISTED
+            yield candidate(item, "a bullet in a list of problems", weight)

@@ -1,0 +1,24 @@
+"""Headings with the author's own identifier: `H1. ...`, `CR-01: ...`, `[M-01] ...`, `Bug 3: ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reviews.importing.recognisers.candidate import Proposal
+from reviews.importing.recognisers.headings import candidate, is_part
+from reviews.importing.regions import Outline
+
+WEIGHT = 0.95
+WEIGHT_IN_DECOY = 0.6
+
+
+def propose(outline: Outline) -> Iterator[Proposal]:
+    for section in outline.document.sections():
+        parts = outline.title(section)
+        if parts.ref is None or is_part(section, outline):
+            continue
+        in_decoy = outline.around(section).kind == "decoy"
+        if in_decoy and not section.blocks:
+            continue
+        weight = WEIGHT_IN_DECOY if in_decoy else WEIGHT
+        yield candidate(section, outline, f"a heading with the ref {parts.ref}", weight)

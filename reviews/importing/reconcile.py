@@ -1,0 +1,189 @@
+"""From many proposals to one list: the strongest for each place, parts inside their finding, repeats merged."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from reviews.importing.model import LeftOut
+from reviews.importing.recognisers import RECOGNISERS, Candidate
+from reviews.importing.regions import Outline
+from reviews.importing.similarity import SAME, alike, normal
+
+MAX_COMPARISONS = 60_000
+SURE = 0.65
+TAGGED = 0.8
+WEAK_HEADING = 0.76
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The candidates that stand, in document order; `merged` gives the repeats of each by its first line."""
+
+    chosen: tuple[Candidate, ...]
+    merged: dict[int, tuple[Candidate, ...]]
+    left_out: tuple[LeftOut, ...]
+    set_aside: tuple[Candidate, ...]
+
+
+def select(outline: Outline) -> Selection:
+    candidates, left_out = _gather(outline)
+    headings = _without_nested([c for c in candidates if c.shape == "heading"])
+    others = [c for c in candidates if c.shape != "heading"]
+    headings = _without_categories(headings, others)
+    others = _outside(others, headings)
+    standing, aside = _by_tier(_numbers_as_refs([*headings, *others]))
+    chosen, merged = _merge(standing)
+    return Selection(tuple(chosen), merged, _left_out(left_out, chosen), tuple(aside))
+
+
+def _gather(outline: Outline) -> tuple[list[Candidate], list[LeftOut]]:
+    best: dict[int, Candidate] = {}
+    left: list[LeftOut] = []
+    for recogniser in RECOGNISERS:
+        for proposal in recogniser(outline):
+            if isinstance(proposal, LeftOut):
+                left.append(proposal)
+                continue
+            known = best.get(proposal.line_start)
+            if known is None or proposal.weight > known.weight:
+                best[proposal.line_start] = proposal
+    refused = {piece.line_start for piece in left if piece.reason != "the author calls it clean" or piece.line_start not in best}
+    standing = [c for line, c in sorted(best.items()) if line not in refused or c.parts.ref is not None]
+    return standing, left
+
+
+def _inside(inner: Candidate, outer: Candidate) -> bool:
+    return outer.line_start < inner.line_start and inner.line_end <= outer.line_end
+
+
+def _without_nested(headings: Sequence[Candidate]) -> list[Candidate]:
+    """A heading inside a finding is a part of it; a heading over several surer findings is only their group."""
+    groups: set[int] = set()
+    for outer in headings:
+        inner = [c for c in headings if _inside(c, outer) and c.weight >= outer.weight]
+        numbered = outer.parts.ref is not None or outer.parts.severity is not None
+        owns = numbered or any(field.line < inner[0].line_start for field in outer.fields) if inner else True
+        if inner and (not owns or (len(inner) >= 2 and not numbered and outer.weight <= WEAK_HEADING)):
+            groups.add(outer.line_start)
+    kept: list[Candidate] = []
+    for candidate in headings:
+        if candidate.line_start in groups:
+            continue
+        if not kept or not _inside(candidate, kept[-1]):
+            kept.append(candidate)
+    return kept
+
+
+def _without_categories(headings: Sequence[Candidate], others: Sequence[Candidate]) -> list[Candidate]:
+    """A heading without ref over bullets or rows that carry refs or severities names their category."""
+    tagged = [c for c in others if c.weight >= TAGGED]
+    starts = [c.line_start for c in tagged]
+    kept = []
+    for heading in headings:
+        count = bisect_left(starts, heading.line_end + 1) - bisect_left(starts, heading.line_start + 1)
+        weak = heading.weight <= WEAK_HEADING
+        if heading.parts.ref is None and (count >= 2 and heading.parts.severity is None or (weak and count >= 1)):
+            continue
+        kept.append(heading)
+    return kept
+
+
+def _outside(others: Sequence[Candidate], headings: Sequence[Candidate]) -> list[Candidate]:
+    kept: list[Candidate] = []
+    starts = [h.line_start for h in headings]
+    for candidate in others:
+        at = bisect_left(starts, candidate.line_start) - 1
+        if at >= 0 and candidate.line_end <= headings[at].line_end:
+            continue
+        if kept and kept[-1].shape == "paragraph" and _inside(candidate, kept[-1]):
+            continue
+        kept.append(candidate)
+    return kept
+
+
+def _numbers_as_refs(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """A plain number is a ref only when the author numbers the findings once through the document."""
+    numbered = [c for c in candidates if c.parts.number and c.parts.ref is None and c.shape != "item" and c.tier == 1]
+    numbers = [c.parts.number for c in numbered]
+    once = len(set(numbers)) == len(numbers)
+    result = []
+    for candidate in candidates:
+        counts = once or candidate.parts.dotted
+        if candidate.shape != "item" and candidate.parts.ref is None and candidate.parts.number and counts:
+            candidate = replace(candidate, parts=replace(candidate.parts, ref=candidate.parts.number))
+        result.append(candidate)
+    return sorted(result, key=lambda c: c.line_start)
+
+
+def _by_tier(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+    """Plans and recaps count only when no surer finding is listed; warnings among check marks only after them."""
+    standing: list[Candidate] = []
+    for tier in (1, 2, 3):
+        if any(c.weight >= SURE for c in standing):
+            break
+        if tier == 3 and standing:
+            break
+        standing.extend(c for c in candidates if c.tier == tier)
+    lines = {c.line_start for c in standing}
+    aside = [c for c in candidates if c.line_start not in lines]
+    return sorted(standing, key=lambda c: c.line_start), aside
+
+
+def _merge(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[int, tuple[Candidate, ...]]]:
+    """The detail heading stands for its row in an index, its bullet in a list and its repeats."""
+    order = sorted(candidates, key=lambda c: (-_standing_power(c), c.line_start))
+    kept: list[Candidate] = []
+    merged: dict[int, list[Candidate]] = {}
+    by_ref: dict[str, list[Candidate]] = {}
+    comparisons = 0
+    for candidate in order:
+        twin = _same_ref(candidate, by_ref)
+        if twin is None and comparisons < MAX_COMPARISONS:
+            comparisons += len(kept)
+            twin = _same_title(candidate, kept)
+        if twin is not None:
+            merged.setdefault(twin.line_start, []).append(candidate)
+            continue
+        kept.append(candidate)
+        if candidate.parts.ref is not None:
+            by_ref.setdefault(candidate.parts.ref, []).append(candidate)
+    chosen = sorted(kept, key=lambda c: c.line_start)
+    return chosen, {line: tuple(repeats) for line, repeats in merged.items()}
+
+
+def _standing_power(candidate: Candidate) -> int:
+    return {"heading": 3, "paragraph": 2, "row": 1, "item": 1}[candidate.shape]
+
+
+def _same_ref(candidate: Candidate, by_ref: dict[str, list[Candidate]]) -> Candidate | None:
+    ref = candidate.parts.ref
+    twins = by_ref.get(ref, []) if ref is not None else []
+    for twin in twins:
+        if candidate.shape != "heading" or twin.shape != "heading":
+            return twin
+        if alike(normal(candidate.title), normal(twin.title)) >= SAME:
+            return twin
+    return None
+
+
+def _same_title(candidate: Candidate, kept: Iterable[Candidate]) -> Candidate | None:
+    title = normal(candidate.title)
+    for other in kept:
+        if candidate.parts.ref and other.parts.ref and candidate.parts.ref != other.parts.ref:
+            continue
+        if other.shape == candidate.shape and (candidate.tier == other.tier or candidate.shape == "heading"):
+            continue
+        if alike(title, normal(other.title)) >= SAME:
+            return other
+    return None
+
+
+def _left_out(left_out: Iterable[LeftOut], chosen: Sequence[Candidate]) -> tuple[LeftOut, ...]:
+    taken = {c.line_start for c in chosen}
+    seen: dict[int, LeftOut] = {}
+    for piece in left_out:
+        if piece.line_start not in taken:
+            seen.setdefault(piece.line_start, piece)
+    return tuple(seen[line] for line in sorted(seen))

@@ -1,0 +1,1 @@
+"""The suite: ``python -m tests.run`` runs it on both engines."""

@@ -1,0 +1,125 @@
+"""The ground of the suite: one engine for a run, chosen before Django reads its settings.
+
+``pytest tests/x`` works bare: SQLite and a Valkey of its own, in a temporary
+folder. ``--engine postgresql`` takes TEST_DATABASE_URL, or starts a server.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines import postgresql, valkey
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+_ground: list[valkey.Valkey | postgresql.PostgreSQL] = []
+_folder = pytest.StashKey[Path]()
+
+pytest_plugins = ["tests.engines.fixtures"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine",
+        choices=("sqlite", "postgresql"),
+        default=os.environ.get("TEST_ENGINE", "sqlite"),
+        help="the database of this run",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Short, and not under TMPDIR: a socket's path has room for 103 bytes.
+    folder = config.stash[_folder] = Path(tempfile.mkdtemp(prefix="sr-", dir="/tmp"))
+    environment = _environment(config, folder)
+    for name in [name for name in os.environ if name.startswith(("DJANGO_", "CELERY_"))]:
+        del os.environ[name]
+    os.environ.update(environment)
+
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    database["TEST"] = {"NAME": str(folder / "test.sqlite3") if settings.ENGINE == "sqlite" else f"test_{database['NAME']}_{os.getpid()}"}
+    # The strong hash is tested where it matters; here it would cost every sign-in 50 ms.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
+def _environment(config: pytest.Config, folder: Path) -> dict[str, str]:
+    redis_url = os.environ.get("TEST_REDIS_URL")
+    if not redis_url:
+        store = valkey.start()
+        _ground.append(store)
+        redis_url = store.url
+    database_url = f"sqlite:///{folder / 'main.sqlite3'}"
+    if config.getoption("engine") == "postgresql":
+        database_url = os.environ.get("TEST_DATABASE_URL", "")
+        if not database_url:
+            server = postgresql.start()
+            _ground.append(server)
+            database_url = server.url
+    return {
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "DATA_DIR": str(folder / "data"),
+        "BASE_URL": "http://testserver",
+        "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "EMAIL_URL": "memorymail://",
+        "DEBUG": "0",
+        "LOG_PLAIN": "1",
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    while _ground:
+        _ground.pop().stop()
+    shutil.rmtree(config.stash.get(_folder, Path("/nonexistent")), ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On SQLite the tests of PostgreSQL alone are not of this run: left out, not skipped."""
+    if config.getoption("engine") == "postgresql":
+        return
+    left_out = [item for item in items if item.get_closest_marker("postgresql")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def engine(pytestconfig: pytest.Config) -> str:
+    """``sqlite`` or ``postgresql``."""
+    return str(pytestconfig.getoption("engine"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the project with seeds, corpus and transcripts."""
+    if not SHARED.is_dir():
+        pytest.skip("shared/ is absent")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def database_url() -> str:
+    """The server that this run has; tests make databases of their own on it."""
+    return os.environ["DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> str:
+    return os.environ["REDIS_URL"]
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for sockets in it."""
+    folder = Path(tempfile.mkdtemp(prefix="sr-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

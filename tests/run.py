@@ -1,0 +1,156 @@
+"""The whole suite, on both engines: ``python -m tests.run [--engine NAME] [arguments of pytest]``.
+
+PostgreSQL and Valkey are started once, or taken from TEST_DATABASE_URL and
+TEST_REDIS_URL. Numbers per engine follow the runs, and one line for the whole
+ends the output. With CI=1 a test that is skipped fails the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.engines import postgresql, valkey
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGINES = ("postgresql", "sqlite")
+SLOWEST = 10
+SHARED_ABSENT = "shared/ is absent"
+
+
+@dataclass(slots=True)
+class Result:
+    """What one run of pytest reported."""
+
+    engine: str
+    seconds: float
+    exit_code: int
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    times: list[tuple[float, str]] = field(default_factory=list)
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.run", description="The suite, on both engines.")
+    parser.add_argument("--engine", choices=ENGINES, action="append", help="only this engine")
+    options, rest = parser.parse_known_args(argv)
+    engines = tuple(options.engine or ENGINES)
+    strict = os.environ.get("CI", "") not in {"", "0"}
+    signal.signal(signal.SIGTERM, _stop)
+    if strict:
+        _ensure_chromium()
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
+        environment = stack.enter_context(_servers(engines))
+        results = [_run(engine, rest, environment, Path(reports) / f"{engine}.xml") for engine in engines]
+    for result in results:
+        if strict:
+            result.failed += [f"{name} (skipped: {reason})" for name, reason in result.skipped if not _allowed(reason)]
+        _print(result)
+    passed = sum(result.passed for result in results)
+    failed = sum(len(result.failed) for result in results)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 1 if failed or not passed else 0
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """The environment that names the servers of this run; what was started is ended."""
+    environment = dict(os.environ)
+    with contextlib.ExitStack() as stack:
+        if not environment.get("TEST_REDIS_URL"):
+            store = valkey.start()
+            stack.callback(store.stop)
+            environment["TEST_REDIS_URL"] = store.url
+        if "postgresql" in engines and not environment.get("TEST_DATABASE_URL"):
+            server = postgresql.start()
+            stack.callback(server.stop)
+            environment["TEST_DATABASE_URL"] = server.url
+        yield environment
+
+
+def _run(engine: str, rest: list[str], environment: dict[str, str], report: Path) -> Result:
+    print(f"\n=== {engine} ===", flush=True)
+    began = time.monotonic()
+    argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, f"--junitxml={report}", "-o", "junit_family=xunit1"]
+    process = subprocess.Popen([*argv, *rest], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    try:
+        exit_code = process.wait()
+    except BaseException:
+        # SIGINT lets pytest tear down what its tests have started.
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()
+        raise
+    result = Result(engine, time.monotonic() - began, exit_code)
+    _read(report, result)
+    # 5: nothing was collected, which a narrow selection may do to one of two engines.
+    if exit_code not in {0, 5} and not result.failed:
+        result.failed.append(f"pytest ended with code {exit_code}")
+    return result
+
+
+def _read(report: Path, result: Result) -> None:
+    if not report.exists():
+        result.failed.append("pytest left no report")
+        return
+    for case in ET.parse(report).getroot().iter("testcase"):
+        name = "::".join(part for part in (case.get("file") or case.get("classname"), case.get("name")) if part)
+        result.times.append((float(case.get("time", "0")), name))
+        if case.find("failure") is not None or case.find("error") is not None:
+            result.failed.append(name)
+        elif (skip := case.find("skipped")) is not None:
+            result.skipped.append((name, skip.get("message") or ""))
+        else:
+            result.passed += 1
+
+
+def _allowed(reason: str) -> bool:
+    """A clone has nothing beside it; where the folder is there, its tests have to run."""
+    return SHARED_ABSENT in reason and not (ROOT.parent / "shared").is_dir()
+
+
+def _print(result: Result) -> None:
+    print(
+        f"\n{result.engine}: {result.passed} passed, {len(result.failed)} failed, "
+        f"{len(result.skipped)} skipped in {result.seconds:.1f} s"
+    )
+    for name in result.failed:
+        print(f"  failed  {name}")
+    for name, reason in result.skipped:
+        print(f"  skipped {name}: {reason}")
+    print(f"  the slowest {SLOWEST}:")
+    for seconds, name in sorted(result.times, reverse=True)[:SLOWEST]:
+        print(f"  {seconds:7.2f} s  {name}")
+
+
+def _ensure_chromium() -> None:
+    """Browser tests need a Chromium; a fresh machine gets Debian's."""
+    if shutil.which("chromium") or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+        done = subprocess.run(["apt-get", *arguments], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            print(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-300:]}", flush=True)
+            return
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""The example agents, run as real children under a supervisor and judged by the plain adapter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from workers.agents.adapters.plain import PlainAdapter, State, verdict
+from workers.supervision.child import Child, ChildSpec
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "workers" / "agents" / "examples"
+NONCE, TICKET = "nonce-of-the-turn", "MC-7"
+
+
+def git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), "-c", "user.name=T", "-c", "user.email=t@shiproom.invalid"]
+    return subprocess.check_output([*command, *arguments], text=True).strip()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    path = tmp_path / "repository"
+    path.mkdir()
+    git(path, "init", "--quiet")
+    git(path, "commit", "--quiet", "--allow-empty", "--message=first")
+    return path
+
+
+@pytest.fixture
+def turn(tmp_path, repository):
+    """Run one turn of an example in the repository; return the verdict, the text, the exit record."""
+
+    def run(name: str, *arguments: str, prompt: str = "", **changes):
+        file = tmp_path / "prompt"
+        file.write_text(prompt)
+        fields = {
+            "argv": (sys.executable, "-I", str(EXAMPLES / name), *arguments),
+            "cwd": repository,
+            "env": {"PATH": os.environ["PATH"], "SHIPROOM_TICKET": TICKET, "SHIPROOM_NONCE": NONCE},
+            "marker": f"test-{uuid.uuid4().hex}",
+            "stdin": file,
+        }
+        with Child.start(ChildSpec(**{**fields, **changes}), tmp_path / uuid.uuid4().hex) as child:
+            record = child.wait(30)
+        adapter = PlainAdapter(NONCE, TICKET)
+        data = child.stdout.read_bytes()
+        events = adapter.feed(data) + adapter.finish()
+        return verdict(events, record, NONCE, TICKET), data.decode() + child.stderr.read_text(), record
+
+    return run
+
+
+def test_the_editing_agent_commits_its_work_under_its_own_name(turn, repository):
+    before = git(repository, "rev-parse", "HEAD")
+    judgement, text, _ = turn(
+        "editing_agent.py",
+        "--file=docs/notes.md",
+        "--author-name=Ada",
+        "--author-email=ada@shiproom.invalid",
+        "--",
+        "grep",
+        "-q",
+        "guard",
+        "docs/notes.md",
+        prompt="Wire the guard\nmore text",
+    )
+    assert judgement.ok, text
+    after = git(repository, "rev-parse", "HEAD")
+    assert after != before
+    assert after in judgement.signal.payload
+    assert git(repository, "log", "-1", "--format=%an <%ae> %s") == (
+        "Ada <ada@shiproom.invalid> MC-7: Wire the guard"
+    )
+    assert git(repository, "show", "--format=", "--name-only", "HEAD") == "docs/notes.md"
+    assert (repository / "docs" / "notes.md").read_text() == "- MC-7: Wire the guard\n"
+    assert git(repository, "status", "--porcelain") == ""
+    assert f"Committed {after}" in text
+
+
+def test_the_editing_agent_signals_failed_where_its_check_fails(turn, repository):
+    before = git(repository, "rev-parse", "HEAD")
+    judgement, _, _ = turn("editing_agent.py", "--", "false", prompt="x")
+    assert (judgement.ok, judgement.signal.kind) == (True, "FAILED")
+    assert git(repository, "rev-parse", "HEAD") == before
+
+
+def test_the_editing_agent_stays_in_its_repository(turn, tmp_path):
+    judgement, text, record = turn("editing_agent.py", "--file=../outside", prompt="x")
+    assert (judgement.state, record.exit_code) == (State.EXIT_CODE, 1)
+    assert "is not a file of this repository" in text
+    assert not (tmp_path / "outside").exists()
+
+
+def test_the_editing_agent_needs_its_nonce(turn):
+    judgement, text, _ = turn("editing_agent.py", env={"PATH": os.environ["PATH"]})
+    assert judgement.text == "The agent exited with code 2. It gave no signal."
+    assert "are not set" in text
+
+
+def test_the_failing_agent_fails_for_ever_or_so_many_times(turn, tmp_path):
+    judgement, text, _ = turn("failing_agent.py")
+    assert judgement.text == "The agent exited with code 1. It gave no signal."
+    assert "the model API answered 500" in text
+    state = f"--state={tmp_path / 'failures'}"
+    endings = [turn("failing_agent.py", "--until=2", state)[0].ok for _ in range(4)]
+    assert endings == [False, False, True, True]
+
+
+def test_the_idle_agent_says_done_and_did_nothing(turn, repository):
+    before = git(repository, "rev-parse", "HEAD")
+    judgement, _, _ = turn("idle_agent.py")
+    assert (judgement.ok, judgement.signal.kind) == (True, "DONE")
+    assert git(repository, "rev-parse", "HEAD") == before
+
+
+def test_the_flooding_agent_is_heard_at_its_end(turn):
+    judgement, _, record = turn("flooding_agent.py", "--bytes=3000000", output_cap=100_000)
+    assert judgement.ok
+    assert record.stdout.dropped > 2_000_000
+
+
+def test_the_stubborn_agent_times_out(turn):
+    judgement, _, record = turn("stubborn_agent.py", wall_limit=0.5, grace=0.3)
+    assert judgement.state is State.TIMED_OUT
+    assert record.signal == 9
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_each_example_is_executable(path):
+    assert os.access(path, os.X_OK)
+    assert path.read_text().startswith("#!/usr/bin/env python3\n")

@@ -1,0 +1,1 @@
+"""Projects, tickets, turns, workspaces."""

@@ -1,0 +1,168 @@
+"""Project, ticket, turn, workspace: the work and who does it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from portal.core.access import Role
+from portal.core.lifecycle import Tracked
+from workers.models import AgentVersion, Attempt
+
+
+class Project(models.Model):
+    """Owns tickets; its key and counter make identifiers such as MC-294."""
+
+    key = models.CharField(
+        max_length=10,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Z][A-Z0-9]{1,9}$", "2 to 10 capital letters and digits, a letter first.")],
+    )
+    name = models.CharField(max_length=100)
+    repository = models.CharField(max_length=500, blank=True, help_text="Path of the git repository, on the machine of the workers.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def scope(self) -> str:
+        """The scope whose roles rule over everything of this project."""
+        return f"project:{self.pk}"
+
+
+class Membership(models.Model):
+    """A person's role in a project."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.PositiveSmallIntegerField(choices=[(role.value, role.label) for role in Role], default=Role.VIEWER.value)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "user"], name="tickets_membership_once"),
+            models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="tickets_membership_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {Role(self.role).label} of {self.project}"
+
+
+class ProjectCounter(models.Model):
+    """The last number given to a ticket of the project. In no form; see ``identifiers``."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="counter", editable=False)
+    last = models.PositiveIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.project_id}: {self.last}"
+
+
+class TicketState(models.TextChoices):
+    OPEN = "open", "Open"
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    NEEDS_PERSON = "needs_person", "Needs a person"
+    IN_REVIEW = "in_review", "In review"
+    UNPROVEN = "unproven", "Unproven"
+    BLOCKED = "blocked", "Blocked"
+    FAILED = "failed", "Failed"
+    DONE = "done", "Done"
+
+
+class Ticket(Tracked):
+    """A piece of work with a status, turns and a history."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="tickets", editable=False)
+    number = models.PositiveIntegerField(editable=False)
+    # "MC-294", kept beside its parts so that lists and lookups need no join
+    key = models.CharField(max_length=24, unique=True, editable=False)
+    title = models.CharField(max_length=200)
+    body = models.TextField(blank=True)
+    agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, null=True, editable=False)
+    accepted_commit = models.CharField(max_length=64, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "number"], name="tickets_ticket_number"),
+            models.CheckConstraint(condition=Q(state__in=sorted(TicketState.values)), name="tickets_ticket_state"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "-number"], name="tickets_ticket_newest"),
+            models.Index(fields=["state", "-id"], name="tickets_ticket_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def subject(self) -> str:
+        """How history, jobs and streams name it."""
+        return f"ticket:{self.key}"
+
+    def get_state_display(self) -> str:
+        return str(TicketState(self.state).label)
+
+    def get_absolute_url(self) -> str:
+        return f"/tickets/{self.key}/"
+
+
+class Workspace(models.Model):
+    """The ticket's git worktree, on one host."""
+
+    ticket = models.OneToOneField(Ticket, on_delete=models.CASCADE, related_name="workspace", editable=False)
+    host = models.CharField(max_length=120, editable=False)
+    path = models.CharField(max_length=500, editable=False)
+    branch = models.CharField(max_length=120, editable=False)
+    base_commit = models.CharField(max_length=64, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.ticket} at {self.host}"
+
+
+class TurnState(models.TextChoices):
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    NEEDS_INPUT = "needs_input", "Needs input"
+    BLOCKED = "blocked", "Blocked"
+    FAILED = "failed", "Failed"
+    STOPPED = "stopped", "Stopped"
+
+
+class Turn(Tracked):
+    """One attempt of one agent at one ticket. A retry is a new turn with a new nonce."""
+
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="turns", editable=False)
+    seq = models.PositiveIntegerField(editable=False)
+    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="turn", editable=False)
+    agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, editable=False)
+    nonce = models.CharField(max_length=64, editable=False)
+    payload = models.TextField(blank=True, editable=False)
+    verdict = models.CharField(max_length=300, blank=True, editable=False)
+    exit_code = models.IntegerField(null=True, editable=False)
+    base_commit = models.CharField(max_length=64, blank=True, editable=False)
+    head_commit = models.CharField(max_length=64, blank=True, editable=False)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["ticket", "seq"], name="tickets_turn_seq"),
+            models.UniqueConstraint(fields=["ticket"], condition=Q(state="running"), name="tickets_turn_one_live"),
+            models.CheckConstraint(condition=Q(state__in=sorted(TurnState.values)), name="tickets_turn_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"turn {self.seq} of {self.ticket}"
+
+    @property
+    def proven(self) -> bool:
+        """The portal saw a new commit; a claim alone proves nothing."""
+        return self.state == TurnState.DONE and bool(self.head_commit) and self.head_commit != self.base_commit

@@ -1,0 +1,64 @@
+"""Classes of failure, their budgets, and when to try again."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from typing import Final
+
+from portal.core import limits
+from portal.core.redaction import redact
+from workers.models import Outcome
+
+
+class JobFailed(Exception):
+    """Expected: the job could not do it this time; the message is for people."""
+
+    outcome = Outcome.FAILED
+
+
+class TimedOut(JobFailed):
+    """It took longer than its limit."""
+
+    outcome = Outcome.TIMED_OUT
+
+
+class BadInput(JobFailed):
+    """It can never work with this input: no retry."""
+
+    outcome = Outcome.BAD_INPUT
+
+
+# An outcome without a budget is final at once; RELEASED never is.
+_BUDGETS: Final = {
+    Outcome.FAILED: "JOB_MAX_FAILURES",
+    Outcome.LOST: "JOB_MAX_LOSSES",
+    Outcome.TIMED_OUT: "JOB_MAX_TIMEOUTS",
+}
+
+
+def may_retry(outcome: Outcome, earlier: int) -> bool:
+    """Whether a job goes on after ``earlier`` attempts that ended so before this one."""
+    if outcome is Outcome.RELEASED:
+        return True
+    budget = _BUDGETS.get(outcome)
+    return budget is not None and earlier + 1 < limits.value(budget)
+
+
+def backoff_seconds(outcome: Outcome, earlier: int) -> float:
+    """Exponential with full jitter under a cap; a job that was handed back goes at once."""
+    if outcome is Outcome.RELEASED:
+        return 0.0
+    first, cap = limits.value("RETRY_FIRST_SECONDS"), limits.value("RETRY_CAP_SECONDS")
+    # 2 ** 20 is past any cap: a bound for the exponent, not for the wait
+    return random.uniform(0.1, 1.0) * min(cap, first * 2 ** min(earlier, 20))
+
+
+def described(error: BaseException) -> str:
+    """The error as it is stored: an expected one by its message, a surprise with its traceback's end."""
+    if isinstance(error, JobFailed):
+        text = str(error)
+    else:
+        text = "".join(traceback.format_exception(error, chain=False))
+    most = limits.value("ERROR_TEXT_CHARS")
+    return redact(text[-most:]).replace("\x00", "\ufffd")

@@ -1,0 +1,98 @@
+"""While a handler runs, its connection writes under the fence or not at all.
+
+The database itself refuses: the session is read-only (PostgreSQL:
+``default_transaction_read_only``, which stops COPY, sequences and row locks
+too; SQLite: ``query_only``), and only ``Claim.fenced`` opens a transaction
+that may write, beginning with the renewal of the claim. A connection that is
+opened anew while a handler runs is made read-only before its first statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.utils import Error as DatabaseFailure
+
+_guarded: ContextVar[bool] = ContextVar("shiproom_guarded", default=False)
+
+
+class UnfencedWrite(Exception):
+    """A handler wrote outside ``claim.fenced()``; the database refused."""
+
+
+@contextmanager
+def reading_only() -> Iterator[None]:
+    """For the time of a handler. Raises ``UnfencedWrite`` where the database refused a write."""
+    token = _guarded.set(True)
+    try:
+        _restrict(connection, True)
+        yield
+    except DatabaseFailure as error:
+        if _is_refusal(error):
+            raise UnfencedWrite("The handler wrote outside its fence; nothing was written.") from error
+        raise
+    finally:
+        _guarded.reset(token)
+        _release()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """A transaction that may write. The first statement in it must be the renewal of the claim."""
+    if transaction.get_connection().in_atomic_block:
+        raise RuntimeError("A fenced write opens its own transaction; it cannot begin inside another.")
+    if not _guarded.get():
+        with transaction.atomic():
+            yield
+        return
+    if connection.vendor == "sqlite":
+        _restrict(connection, False)
+        try:
+            with transaction.atomic():
+                yield
+        finally:
+            _restrict(connection, True)
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ WRITE")
+        yield
+
+
+def _restrict(wrapper: BaseDatabaseWrapper, on: bool) -> None:
+    with wrapper.cursor() as cursor:
+        if wrapper.vendor == "sqlite":
+            cursor.execute(f"PRAGMA query_only = {int(on)}")
+        else:
+            cursor.execute(f"SET default_transaction_read_only = {'on' if on else 'off'}")
+
+
+def _release() -> None:
+    """Back to normal; a connection that cannot be set back is closed, never handed on."""
+    if connection.connection is None:
+        return
+    try:
+        if connection.in_atomic_block:
+            raise RuntimeError("the handler left a transaction open")
+        _restrict(connection, False)
+    except Exception:
+        connection.close()
+
+
+def _restrict_new(sender: type[BaseDatabaseWrapper], connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if _guarded.get():
+        _restrict(connection, True)
+
+
+connection_created.connect(_restrict_new, dispatch_uid="workers.fencing")
+
+
+def _is_refusal(error: DatabaseFailure) -> bool:
+    text = str(error).lower()
+    return "read-only transaction" in text or "readonly database" in text

@@ -1,0 +1,48 @@
+"""Worker processes as rows: who is there, and when it was last seen."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime, timedelta
+
+from portal.core import limits
+from portal.core.clock import Wall
+from workers.models import Pool, Worker
+
+BEAT_NAME = "beat@clock"
+
+
+def process_name(pool: str) -> str:
+    """Unique per process life: a pid may come again, the moment does not."""
+    with open("/proc/self/stat", encoding="ascii") as stat:
+        started = stat.read().rpartition(")")[2].split()[19]
+    return f"{pool}@{socket.gethostname()[:60]}:{os.getpid()}:{started}"
+
+
+def arrived(name: str, pool: Pool | str) -> None:
+    defaults = {"pool": pool, "host": socket.gethostname()[:80], "pid": os.getpid(), "state": Worker.State.ALIVE, "seen_at": Wall()}
+    Worker.objects.update_or_create(name=name, defaults=defaults)
+
+
+def seen(name: str) -> None:
+    Worker.objects.filter(name=name).update(seen_at=Wall(), state=Worker.State.ALIVE)
+
+
+def left(name: str) -> None:
+    Worker.objects.filter(name=name).update(seen_at=Wall(), state=Worker.State.STOPPED)
+
+
+def beat_seen() -> None:
+    """The clock ticked: whoever ran the tick says so for beat."""
+    arrived(BEAT_NAME, Pool.SHORT)
+
+
+def is_lost(worker: Worker, now: datetime) -> bool:
+    """Not stopped, and silent for longer than a lease."""
+    return worker.state == Worker.State.ALIVE and now - worker.seen_at > timedelta(seconds=limits.value("LEASE_SECONDS"))
+
+
+def forget_old(now: datetime) -> int:
+    """Delete rows of processes that have not been seen for a day."""
+    return Worker.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()[0]

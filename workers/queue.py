@@ -1,0 +1,130 @@
+"""Enqueue, cancel, requeue: what people and the layers above do to jobs.
+
+A job is inserted in the caller's transaction, so it exists if and only if
+what asked for it does; the wake-up goes out after the commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from portal.core import cause as causes
+from portal.core.clock import Wall
+from portal.core.lifecycle import Refused
+from portal.core.unit import unit_of_work
+from workers import kinds, wakeups
+from workers.ending import end_queued
+from workers.models import LIVE_STATES, Attempt, Job, JobState, Lane, LaneSlot, Outcome
+
+
+def enqueue(
+    kind: str,
+    *,
+    subject: str = "",
+    payload: dict[str, Any] | None = None,
+    unique_key: str = "",
+    lane: str = "",
+    exclusive: bool = False,
+    audience: str = "",
+    priority: int = 0,
+    delay_seconds: float = 0,
+) -> Job:
+    """Insert a job in the caller's transaction (or one of its own).
+
+    With ``unique_key`` the first one wins: while a job of this kind and key is
+    queued or running, that job is returned. ``payload`` carries ids, never
+    content. Raises ``LookupError`` for a kind that nobody registered.
+    """
+    registered = kinds.get(kind)
+    if registered is None:
+        raise LookupError(f"No kind of job is named {kind}.")
+    if exclusive and not subject:
+        raise ValueError("An exclusive job names its subject.")
+    cause = causes.current()
+    with unit_of_work():
+        for _ in range(3):
+            try:
+                with transaction.atomic():
+                    job = Job.objects.create(
+                        kind=kind,
+                        pool=registered.pool,
+                        subject=subject,
+                        payload=payload or {},
+                        unique_key=unique_key,
+                        lane=lane,
+                        exclusive=exclusive,
+                        audience=audience,
+                        priority=priority,
+                        run_after=Wall(delay_seconds),
+                        cause={"request_id": cause.request_id, "actor": cause.actor.label, "because": cause.because},
+                    )
+                break
+            except IntegrityError:
+                # The other job may end between the failed insert and this look; then insert again.
+                live = Job.objects.filter(kind=kind, unique_key=unique_key, state__in=LIVE_STATES).first()
+                if not unique_key or live is not None:
+                    if live is None:
+                        raise
+                    return live
+        else:
+            raise Refused(f"The job {kind} {unique_key} changes hands too quickly; try again.")
+        wakeups.after_commit(registered.pool)
+    job.refresh_from_db(fields=["run_after", "created_at"])
+    return job
+
+
+def set_lane(name: str, slots: int) -> None:
+    """Let ``slots`` jobs of the lane run at once, from now on. Slots over a lowered limit are filled no more."""
+    with unit_of_work():
+        Lane.objects.update_or_create(name=name, defaults={"slots": slots})
+        LaneSlot.objects.bulk_create([LaneSlot(lane_id=name, n=n) for n in range(1, slots + 1)], ignore_conflicts=True)
+
+
+def cancel(job: Job, *, reason: str) -> Job:
+    """End a queued job now, or ask the worker of a running one to stop it.
+
+    Raises ``Refused`` where it has ended. Whoever ends a running job after
+    this (its worker, or the sweep) ends it as cancelled.
+    """
+    with unit_of_work() as work:
+        if end_queued(job.pk, Outcome.CANCELLED, reason):
+            work.record("job.cancelled", job.name, before={"state": "queued"}, after={"state": "cancelled"}, reason=reason)
+        elif Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(cancel_at=Wall()) == 1:
+            work.record("job.cancel_asked", job.name, before={"state": "running"}, reason=reason)
+        else:
+            job.refresh_from_db()
+            raise Refused(f"Job {job.pk} is {job.state}: it has ended, so there is nothing to cancel.")
+    job.refresh_from_db()
+    return job
+
+
+def requeue(job: Job) -> Job:
+    """Give a dead or cancelled job another life: its budgets count from now.
+
+    Raises ``Refused`` where the job is in another state, or where a job with
+    its unique key lives already.
+    """
+    with unit_of_work() as work:
+        rows = Job.objects.filter(pk=job.pk, state__in=[JobState.DEAD, JobState.CANCELLED])
+        try:
+            with transaction.atomic():
+                moved = rows.update(
+                    state=JobState.QUEUED, run_after=Wall(), cancel_at=None, finished_at=None, fence=F("fence") + 1
+                )
+        except IntegrityError:
+            raise Refused(f"Job {job.pk} cannot go again: another {kinds.label(job.kind)} for the same thing is on its way.") from None
+        if moved != 1:
+            job.refresh_from_db()
+            raise Refused(f"Job {job.pk} is {job.state}; only a dead or cancelled job can be requeued.")
+        # Earlier attempts stay as they were; they count no more against the budgets.
+        Attempt.objects.filter(job_id=job.pk, counted=True).update(counted=False)
+        work.record("job.requeued", job.name, before={"state": job.state}, after={"state": "queued"})
+        registered = kinds.get(job.kind)
+        if registered and registered.requeued:
+            registered.requeued(job.subject, job.payload)
+        wakeups.after_commit(job.pool)
+    job.refresh_from_db()
+    return job

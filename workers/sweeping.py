@@ -1,0 +1,52 @@
+"""What the clock mends: expired leases, pools with due work that nobody was told of, old rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.db.models import Q
+
+from portal.core import cause as causes
+from portal.core import clock
+from portal.core.cause import Actor
+from portal.core.clock import Wall
+from workers import presence, wakeups
+from workers.ending import end_attempt
+from workers.models import Job, JobState, Outcome, Pool
+
+log = structlog.get_logger(__name__)
+SWEEP_MOST_JOBS = 200
+CLOCK = Actor("clock", "", "the clock")
+
+
+def sweep() -> int:
+    """End attempts whose lease is over; returns how many. Many sweepers at once are harmless."""
+    expired = Q(lease_until__lt=Wall())
+    rows = Job.objects.filter(expired, state=JobState.RUNNING).order_by("id").values("pk", "fence", "worker", "cancel_at")
+    ended = 0
+    for row in list(rows[:SWEEP_MOST_JOBS]):
+        cancelled = row["cancel_at"] is not None
+        outcome = Outcome.CANCELLED if cancelled else Outcome.LOST
+        error = "Stopped on request; its worker was lost." if cancelled else f"Worker {row['worker']} was lost: its lease ran out."
+        with causes.acting(CLOCK, because="sweep"):
+            try:
+                ended += end_attempt(row["pk"], row["fence"], outcome, error=error, where=expired)
+            except Exception:
+                # One job that cannot be settled must not keep the others waiting.
+                log.exception("sweep_failed", job=row["pk"])
+    return ended
+
+
+def announce_due() -> list[str]:
+    """Wake every pool that has due work: for wake-ups that were lost, and jobs whose time has come."""
+    due = Job.objects.filter(state=JobState.QUEUED, run_after__lte=clock.now())
+    pools = [pool for pool in Pool.values if due.filter(pool=pool).exists()]
+    for pool in pools:
+        wakeups.announce(pool)
+    return pools
+
+
+def prune() -> None:
+    """Forget processes long gone."""
+    presence.forget_old(clock.now() - timedelta(0))

@@ -1,0 +1,26 @@
+"""Celery's tasks: wake-ups. They carry no work, and tolerate loss, repetition and unknown arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from workers import process
+
+
+@shared_task(name="workers.drain")
+def drain(**_: Any) -> None:
+    worker = process.current()
+    if worker is not None:
+        worker.drain.run()
+
+
+@shared_task(name="workers.tick")
+def tick(**_: Any) -> None:
+    from workers import presence, schedules, sweeping
+
+    presence.beat_seen()
+    sweeping.sweep()
+    schedules.run_due()
+    sweeping.announce_due()
