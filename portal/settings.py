@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 from portal.core import limits
 from portal.core.keys import KeyRefused, installation_key
@@ -265,7 +266,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 ATOMIC_REQUESTS = False
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+# An image collects its files when it is built and says where they are.
+STATIC_ROOT = Path(text("STATIC_ROOT", str(DATA_DIR / "static"))).expanduser().absolute()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -291,6 +293,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# Whoever sets the installation up gets a link for this account; see launching/first_admin.py.
+ADMIN_EMAIL = text("ADMIN_EMAIL", "admin@localhost")
+try:
+    validate_email(ADMIN_EMAIL)
+except ValidationError:
+    refuse("ADMIN_EMAIL", f"{ADMIN_EMAIL!r} is not an e-mail address.")
+PASSWORD_RESET_TIMEOUT = LIMITS["SETUP_LINK_HOURS"] * 3600
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "portal.site.adapters.ClosedSignup"

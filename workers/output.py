@@ -7,29 +7,31 @@ a crash or under a later fence, stores nothing twice.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from portal.core.redaction import redact
-from portal.core.unit import Pointer
+from portal.live import hints
 from workers.claims import Claim
 from workers.models import AttemptOutput
 
 
-def store(claim: Claim, chunks: Iterable[tuple[int, int, str]]) -> int:
-    """Store (offset, length in bytes, text) pieces; returns how many. Raises ``LeaseLost``."""
+def store(claim: Claim, chunks: Iterable[tuple[int, int, str]], *, attempt_id: int | None = None) -> int:
+    """Store (offset, length in bytes, text) pieces; returns how many. Raises ``LeaseLost``.
+
+    ``attempt_id`` names an earlier attempt of the same job whose spool is read on.
+    """
+    attempt = attempt_id or claim.attempt_id
     rows = [
-        AttemptOutput(attempt_id=claim.attempt_id, offset=offset, length=length, text=redact(text).replace("\x00", "\ufffd"))
+        AttemptOutput(attempt_id=attempt, offset=offset, length=length, text=redact(text).replace("\x00", "\ufffd"))
         for offset, length, text in chunks
     ]
-    if not rows:
-        return 0
-    with claim.fenced() as work:
-        AttemptOutput.objects.bulk_create(rows, ignore_conflicts=True)
-        end = rows[-1].offset + rows[-1].length
-        work.announce(stream(claim.attempt_id), Pointer("output", str(claim.attempt_id), end))
+    if rows:
+        with claim.fenced() as work:
+            AttemptOutput.objects.bulk_create(rows, ignore_conflicts=True)
+            work.after_commit(("hint", stream(attempt)), partial(hints.send, [stream(attempt)]))
     return len(rows)
 
 
 def stream(attempt_id: int) -> str:
+    """The stream on which an attempt's output is followed."""
     return f"output:{attempt_id}"
-
-

@@ -22,6 +22,15 @@ from workers.models import Pool, Worker
 
 BROKER_TIMEOUT_SECONDS: Final = 1
 BEAT_PREFIX: Final = "beat@"
+TITLES: Final = {
+    "database": "Database",
+    "schema": "Schema",
+    "broker": "Broker and channel layer",
+    "workers_turns": "Workers for turns",
+    "workers_short": "Workers for short jobs",
+    "clock": "Clock",
+    "disk": "Disk",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,10 @@ class Check:
     answer: str
     detail: str
     figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return TITLES.get(self.name, self.name)
 
 
 def release() -> str:

@@ -157,7 +157,7 @@ def _dead_jobs(user: Reader) -> Panel:
             Need(
                 "dead",
                 f"{row.kind} {row.pk}" + (f" for {row.subject.partition(':')[2]}" if row.subject else ""),
-                row.error.strip().splitlines()[-1][:200] if row.error.strip() else "No error was recorded.",
+                row.error.strip().rpartition("\n")[2][:200] or "No error was recorded.",
                 row.finished_at or row.created_at,
                 reverse("job", args=[row.pk]),
                 "Inspect",

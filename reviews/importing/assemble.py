@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from reviews.importing.document import Block
-from reviews.importing.fields import Field, value_of
+from reviews.importing.fields import Field, fields_in, value_of
 from reviews.importing.model import ParsedFinding, Severity, Status
 from reviews.importing.paths import paths_in
 from reviews.importing.recognisers import Candidate
+from reviews.importing.recognisers.columns import meanings_of
 from reviews.importing.recognisers.status_tables import Standing
 from reviews.importing.regions import Outline
-from reviews.importing.titles import plain
+from reviews.importing.titles import plain, ref_prefix
 from reviews.importing.vocabulary import severity_of, status_of, without_marks
 
 MAX_BODY_LINES = 600
@@ -22,12 +23,29 @@ MAX_WRITTEN = 80
 MAX_REASON = 600
 SHORT_ANSWER = 60
 
-_ANSWER = re.compile(r"^(?:[*_]{1,2})?(?:[A-Z\w][\w .'-]{0,30}[*_]{0,2}\s*:[*_]{0,2}\s*)?(?P<said>.+)$")
+_ANSWER = re.compile(r"^(?:\w[\w .'-]{0,30}\s*:\s*)?(?P<said>.+)$")
+_OTHER_SCALE = re.compile(r"^(?:impact|likelihood|probability|difficulty|confidence)\b", re.IGNORECASE)
+_PREFIX_SEVERITY: dict[str, Severity] = {
+    **dict.fromkeys(("C", "CR", "CRIT", "CRITICAL"), "critical"),
+    **dict.fromkeys(("H", "HIGH", "HI"), "high"),
+    **dict.fromkeys(("M", "MED", "MEDIUM", "WR", "WARN"), "medium"),
+    **dict.fromkeys(("L", "LOW"), "low"),
+    **dict.fromkeys(("I", "IN", "INFO", "NIT", "NC", "QA"), "info"),
+}
+# Alone, these letters may as well stand for "concern", "issue" or anything else.
+_AMBIGUOUS_PREFIXES = frozenset({"C", "I", "CR", "IN", "NC", "QA"})
+_LEADING_PATH = re.compile(r"^[*_]{0,2}(?:[\w ]{0,30}\()?`[^`\n]{2,200}`[^\n]{0,60}|^[*_]{0,2}[\w ]{0,30}[*_]{0,2} \(`[^`\n]{2,200}`\)")
 _TICKET_KEY = re.compile(r"^[A-Z][A-Z0-9]{1,9}-\d{1,6}$")
 
 
-def assemble(candidate: Candidate, repeats: Sequence[Candidate], standing: Standing | None, outline: Outline) -> ParsedFinding:
-    severity, written = _severity(candidate, repeats, standing)
+def assemble(
+    candidate: Candidate,
+    repeats: Sequence[Candidate],
+    standing: Standing | None,
+    outline: Outline,
+    prefixes: frozenset[str],
+) -> ParsedFinding:
+    severity, written = _severity(candidate, repeats, standing, prefixes)
     status, reason = _status(candidate, repeats, standing)
     start, end = candidate.line_start, _trimmed_end(candidate, outline)
     ref = candidate.parts.ref or next((r.parts.ref for r in repeats if r.parts.ref), None)
@@ -59,11 +77,11 @@ def _trimmed_end(candidate: Candidate, outline: Outline) -> int:
 
 
 def _severity(
-    candidate: Candidate, repeats: Sequence[Candidate], standing: Standing | None
+    candidate: Candidate, repeats: Sequence[Candidate], standing: Standing | None, prefixes: frozenset[str]
 ) -> tuple[Severity | None, str | None]:
     options: list[tuple[Severity | None, str | None]] = []
     named = value_of(candidate.fields, "severity")
-    if named is not None and re.search(r"\w", named.value):
+    if named is not None and re.search(r"\w", named.value) and not _OTHER_SCALE.match(plain(named.value)):
         options.append((severity_of(named.value), _written(named.value)))
     options.append((candidate.parts.severity, candidate.parts.severity_as_written))
     priority = value_of(candidate.fields, "priority")
@@ -73,10 +91,19 @@ def _severity(
     if standing is not None:
         options.append((standing.severity, standing.severity_as_written))
     options.append((candidate.region.severity, candidate.region.severity_as_written))
+    options.append((ref_severity(candidate.parts.ref, prefixes), candidate.parts.ref))
     for severity, written in options:
         if severity is not None:
             return severity, written
-    return None, next((written for _, written in options if written), None)
+    return None, next((written for _, written in options[:-1] if written), None)
+
+
+def ref_severity(ref: str | None, prefixes: frozenset[str]) -> Severity | None:
+    """The severity that a ref such as `[L-02]` or `HIGH-3` carries, when the document's refs are of that kind."""
+    prefix = ref_prefix(ref).upper() if ref else ""
+    if prefix in _AMBIGUOUS_PREFIXES and not prefixes & {"H", "M", "L"}:
+        return None
+    return _PREFIX_SEVERITY.get(prefix)
 
 
 def _written(value: str) -> str:
@@ -129,10 +156,11 @@ def _answer(candidate: Candidate) -> tuple[Status | None, str | None]:
     for block in candidate.section.all_blocks():
         if block.kind != "paragraph" or len(block.text) > SHORT_ANSWER or "\n" in block.text:
             continue
-        match = _ANSWER.match(block.text.strip())
+        text = plain(block.text)
+        match = _ANSWER.match(text)
         status = status_of(match["said"]) if match else None
-        if status is not None and len(plain(block.text).split()) <= 6:
-            return status, plain(block.text)
+        if status is not None and len(text.split()) <= 6:
+            return status, text
     return None, None
 
 
@@ -172,10 +200,25 @@ def _evident(candidate: Candidate) -> tuple[str, ...]:
             first = paths_in(_opening(block), labelled=False)
             if first:
                 return first
-        return paths_in(candidate.title, labelled=False)
+        return paths_in(candidate.title, labelled=False) or tuple(dict.fromkeys(_deeper(candidate)))
     if candidate.block is not None:
         return paths_in(candidate.block.text, labelled=False)
     return paths_in(" ".join(value for _, value in candidate.cells), labelled=False)
+
+
+def _deeper(candidate: Candidate) -> Iterator[str]:
+    """Labelled places, file columns and list items that begin with a path, anywhere under the heading."""
+    for part in candidate.section.walk():
+        for field in fields_in(part.blocks):
+            if field.meaning == "files":
+                yield from paths_in(field.value, labelled=True)
+        for block in part.blocks:
+            at = meanings_of(block).get("file") if block.kind == "table" else None
+            if at is not None:
+                for row in block.rows:
+                    yield from paths_in(row.cells[at] if at < len(row.cells) else "", labelled=True)
+            elif block.kind == "item":
+                yield from paths_in(_LEADING_PATH.match(block.text)[0], labelled=True) if _LEADING_PATH.match(block.text) else ()
 
 
 def _opening(block: Block) -> str:

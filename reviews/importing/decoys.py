@@ -7,15 +7,17 @@ import re
 from reviews.importing.document import Block, Section
 from reviews.importing.titles import EMOJI, TitleParts, plain
 
+MAX_BESIDE = 40
+
 _HEADINGS: tuple[tuple[str, str], ...] = (
     (
         "praise or a list of what was checked and found good",
         r"strengths?|working well|went well|well[- ]done|good practices?|best practices followed|positives?|highlights|"
-        r"what'?s (?:good|great|working|right)|verified (?:clean|correct|ok)|items verified|looks? good|pros\b|achievements|"
+        r"what'?s (?:good|great|working|right)|verified (?:clean|correct|ok)|items verified(?: .*)?|looks? good|pros\b|achievements|"
         r"accomplishments|what we (?:kept|removed)|done right|clean (?:areas|bill)|passed checks?|no issues? found|"
         r"ready for production|positive (?:observations?|findings?|aspects?|notes?)|praise|kudos|"
         r"expected (?:improvements|benefits)|stärken|styrkor|сильные стороны|puntos fuertes|points forts|优点|"
-        r"(?:security|good) (?:controls|measures) (?:in place|verified)|nice touches|commendations?|acknowledg(?:e)?ments|"
+        r"(?:security|good) (?:controls|measures|patterns) (?:in place|verified)|nice touches|commendations?|acknowledg(?:e)?ments|"
         r"not vulnerable|non[- ]issues?|confirmed (?:safe|ok|good)|what (?:was|is) (?:checked|verified)|already (?:fixed|done|good)",
     ),
     (
@@ -41,7 +43,7 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
         "a checklist or a test plan",
         r".*\bcheck-?list\b.*|test(?:ing)? (?:plan|strategy|recommendations|steps|results?|scenarios?)|verification(?: (?:checks?|steps|plan|"
         r"results?|commands?|checklist))?|acceptance criteria|definition of done|exit criteria|quality gates?|checklista|"
-        r"manual test\w*|regression tests?|validation(?: (?:results?|steps))?|success (?:criteria|metrics)|test coverage by .*",
+        r"(?:review|merge|approval|readiness) (?:status|readiness)|manual test\w*|regression tests?|validation(?: (?:results?|steps))?|success (?:criteria|metrics)|test coverage by .*",
     ),
     (
         "a record of changes",
@@ -68,11 +70,12 @@ _RECAPS = (
     r"bottom line|sign[- ]?off|closing|top (?:\d+|three|five|ten) .*|key (?:findings|takeaways)|assessment|final"
 )
 _PLANS = (
-    r".*\b(?:action (?:plan|items?)|next steps?|road ?map|priorit(?:y|ies|ized|ised) (?:fix(?:es)?|list|order|matrix|actions?|recommendations?|"
+    r"(?:[\w&/'-]+ ){0,3}(?:action (?:plan|items?)|next steps?|road ?map|priorit(?:y|ies|ized|ised) (?:fix(?:es)?|list|order|matrix|actions?|recommendations?|"
     r"ranking|summary)|fix (?:order|list|priority|plan|sequence)|punch list|follow[- ]?ups?(?: recommendations?)?|recommended (?:action|fix|order|next|"
     r"priority|remediation).*|remediation (?:plan|priority|order|roadmap|summary|timeline)|implementation (?:plan|order|priority|roadmap|timeline)|"
     r"suggested (?:order|priority|fix order).*|phase plan|migration (?:plan|readiness)|quick wins|to-?do list|backlog|sprint plan(?:ning)?|"
-    r"estimated (?:effort|time)|effort (?:estimate|summary)|priority (?:summary|table)|migration readiness|fix first|timeline)\b.*"
+    r"estimated (?:effort|time)|effort (?:estimate|summary)|priority (?:summary|table)|migration readiness|fix first|timeline)"
+    r"(?: (?:summary|list|table|items?|overview|by .*|for .*|\(.*\)))?"
     r"|recommendations?(?: .*)?|.*\brecommendations?(?: (?:summary|by priority|\(.*\)|for .*|going forward))?|priorities|"
     r"rekommendationer.*|empfehlungen.*|рекомендации.*|recomendaciones|recomendações|recommandations|next|建议|"
     r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|improvements|considerations|enhancements)|"
@@ -81,6 +84,9 @@ _PLANS = (
 _HARD = tuple((reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS)
 _RECAP = re.compile(rf"^(?:the )?(?:{_RECAPS})$", re.IGNORECASE)
 _PLAN = re.compile(rf"^(?:{_PLANS})$", re.IGNORECASE)
+_WITH_PROBLEMS = re.compile(
+    r"^(?:[\w-]+ ){0,2}(?:issues?|findings?|bugs?|concerns?|problems?|vulnerabilities|gaps|risks?|debt)\s*(?:&|and|und|och|\+|/)", re.IGNORECASE
+)
 _TITLE_OF_GUIDE = re.compile(
     r"\b(?:contract|template|guidelines?|guide|policy|playbook|how to|standards?|style ?guide|runbook|"
     r"submitting|contributing|readme|process|prompt|instructions)\b",
@@ -88,8 +94,8 @@ _TITLE_OF_GUIDE = re.compile(
 )
 _PART = re.compile(
     r"^(?:phase|step|option|week|day|sprint|stage|part|alternative|approach|cause|reason|example|scenario|case|attempt|fas|"
-    r"iteration|milestone|table|figure|appendix|test case|fix|schritt|шаг|round|wave|tier|question|solution|"
-    r"root cause|method|variant|issue|note|changes?|update|before|after|layer)\s*(?:#?\d+|[a-z])?\b\s*(?:[:.)(—–-]|$)",
+    r"iteration|milestone|table|figure|appendix|test case|schritt|шаг|round|wave|tier|question|solution|"
+    r"root cause|method|variant|before|after|layer)\s*(?:#?\d+|[a-z])?\b\s*(?:[:.)(—–-]|$)",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
@@ -117,7 +123,8 @@ def heading_words(title: str) -> str:
 def decoy_heading(title: str) -> str | None:
     """Why nothing under this heading is a finding, unless it carries the author's own ref."""
     text = heading_words(title)
-    for candidate in (text, re.split(r"\s[—–-]\s|:\s", text)[0]):
+    halves = re.split(r"\s[—–-]\s|:\s", text)
+    for candidate in (text, halves[0], halves[-1]):
         for reason, pattern in _HARD:
             if pattern.match(candidate):
                 return reason
@@ -130,7 +137,8 @@ def recap_heading(title: str) -> bool:
 
 
 def plan_heading(title: str) -> bool:
-    return bool(_PLAN.match(heading_words(title)))
+    text = heading_words(title)
+    return bool(_PLAN.match(text)) and not _WITH_PROBLEMS.match(text)
 
 
 def guide_title(title: str) -> bool:
@@ -162,7 +170,15 @@ def reviewed_area(section: Section) -> bool:
     """A heading over a mix of check marks and warnings names what was looked at, not a problem."""
     items = [block for block in section.all_blocks() if block.kind == "item"]
     good = sum(1 for item in items if good_mark(item.text))
-    return good >= 2 and good * 3 >= len(items)
+    return good >= 2 and good * 4 >= len(items)
+
+
+def among_areas(section: Section) -> bool:
+    """The heading, or most of the headings beside it, name areas that were looked at."""
+    if reviewed_area(section):
+        return True
+    beside = [other for other in section.parent.children if other.level == section.level] if section.parent else []
+    return len(beside) > 2 and sum(1 for other in beside[:MAX_BESIDE] if reviewed_area(other)) * 2 > min(len(beside), MAX_BESIDE)
 
 
 def not_a_finding(parts: TitleParts, raw: str) -> str | None:

@@ -28,6 +28,8 @@ BlockKind = Literal["paragraph", "item", "table", "fence", "html"]
 _BOLD_ALONE = re.compile(r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$")
 _MARKER_RUN = re.compile(r"^((?:[>\-*+]|\d{1,9}[.)])[ \t]*){%d,}" % MAX_MARKERS)
 _TASK = re.compile(r"^\[([ xX~\-])\]\s+")
+_FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
+_TABLE_RULE = re.compile(r"^\s{0,3}\|?\s*:?-{2,}:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
 _CELL_SPLIT = re.compile(r"(?<!\\)\|")
 
 
@@ -110,9 +112,10 @@ def read_document(text: str) -> Document:
     lines = tuple(text.split("\n"))
     front = read_front_matter(lines)
     tame = [_tame(line) if number > front.end else "" for number, line in enumerate(lines, 1)]
+    spaced, origin = _spaced(tame)
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
-    blocks = _Reader(parser.parse("\n".join(tame)), tame).read()
+    blocks = _Reader(parser.parse("\n".join(spaced)), tame, origin).read()
     return Document(text, lines, front, _sections(blocks, len(lines)))
 
 
@@ -126,6 +129,31 @@ def _tame(line: str) -> str:
     return line.replace("\x00", "\ufffd")
 
 
+def _spaced(lines: Sequence[str]) -> tuple[list[str], list[int]]:
+    """The lines with a blank one before each table and bold title that follows text directly, and their numbers.
+
+    By the letter of CommonMark such a line continues the paragraph of the list item above it; nobody means that.
+    """
+    spaced: list[str] = []
+    origin: list[int] = []
+    fenced = False
+    for number, line in enumerate(lines, 1):
+        fenced ^= bool(_FENCE.match(line))
+        before = lines[number - 2] if number > 1 else ""
+        if not fenced and before.strip() and _starts_afresh(line, before, lines[number : number + 1]):
+            spaced.append("")
+            origin.append(number - 1)
+        spaced.append(line)
+        origin.append(number)
+    return spaced, origin
+
+
+def _starts_afresh(line: str, before: str, after: Sequence[str]) -> bool:
+    if line.startswith("|"):
+        return not before.lstrip().startswith("|") and bool(after) and bool(_TABLE_RULE.match(after[0]))
+    return line.startswith("**") and len(line) <= MAX_PSEUDO_HEADING and bool(_BOLD_ALONE.match(line.rstrip()))
+
+
 @dataclass(frozen=True, slots=True)
 class _Heading:
     title: str
@@ -137,9 +165,10 @@ class _Heading:
 class _Reader:
     """Turns markdown-it's flat tokens into blocks and headings."""
 
-    def __init__(self, tokens: Sequence[Token], lines: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[Token], lines: Sequence[str], origin: Sequence[int]) -> None:
         self._tokens = tokens
         self._lines = lines
+        self._origin = origin
         self._at = 0
 
     def read(self) -> list[Block | _Heading]:
@@ -156,7 +185,7 @@ class _Reader:
         return found
 
     def _one(self, token: Token) -> list[Block | _Heading]:
-        start, end = _span(token)
+        start, end = self._span(token)
         kind = token.type
         if kind == "heading_open":
             return [self._heading(token, start, end)]
@@ -177,6 +206,12 @@ class _Reader:
             return [_as_block(piece) for piece in inside]
         return []
 
+    def _span(self, token: Token) -> tuple[int, int]:
+        if token.map is None:
+            return 1, 1
+        first, last = token.map[0], max(token.map[1] - 1, token.map[0])
+        return self._origin[first], self._origin[min(last, len(self._origin) - 1)]
+
     def _heading(self, token: Token, start: int, end: int) -> Block | _Heading:
         text = self._tokens[self._at].content
         self._at += 2
@@ -194,7 +229,7 @@ class _Reader:
             if token.type == closing:
                 break
             if token.type == "list_item_open":
-                start, end = _span(token)
+                start, end = self._span(token)
                 items.append(self._item(token, start, end))
         return items
 
@@ -224,7 +259,7 @@ class _Reader:
             if token.type == "inline":
                 cells.append(token.content)
             elif token.type == "tr_open":
-                line, cells = _span(token)[0], []
+                line, cells = self._span(token)[0], []
             elif token.type == "tr_close" and not header:
                 header = tuple(cells)
             elif token.type == "tr_close":
@@ -236,12 +271,6 @@ class _Reader:
                     rows.append(Row(tuple(cells), line))
         end = rows[-1].line if rows else start + 1
         return [Block("table", start, end, header=header, rows=tuple(rows)), *stray]
-
-
-def _span(token: Token) -> tuple[int, int]:
-    if token.map is None:
-        return 1, 1
-    return token.map[0] + 1, max(token.map[1], token.map[0] + 1)
 
 
 def _as_block(piece: Block | _Heading) -> Block:

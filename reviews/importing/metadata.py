@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reviews.importing.document import Document, Section
-from reviews.importing.model import Metadata
+from reviews.importing.model import Metadata, ParsedFinding
 from reviews.importing.regions import Outline
 from reviews.importing.titles import EMOJI, plain
 
@@ -27,15 +27,21 @@ _NAMES = {
     "version": "version|version reviewed|review version|document version|doc version",
 }
 _NAME_OF = {name: meaning for meaning, names in _NAMES.items() for name in names.split("|")}
+_KNOWN_IN_LINE = re.compile(
+    r"(?<![\w/])(" + "|".join(sorted((*_NAME_OF, "type", "scope", "status"), key=len, reverse=True)) + r")[*_]{0,3}\s*:[*_]{0,3}\s*",
+    re.IGNORECASE,
+)
 _LABEL_IN_LINE = re.compile(r"(?:^|(?<=\s)|(?<=\|))[*_>\s]*([A-Za-zÀ-ÿА-я][A-Za-zÀ-ÿА-я ]{2,24}?)[*_]{0,3}\s*:[*_]{0,3}\s*")
 _SHA = re.compile(r"\b[0-9a-f]{7,40}\b")
 _TITLE_VERSION = re.compile(r"\bv(\d+(?:\.\d+)*)\b", re.IGNORECASE)
 _KEY = re.compile(r"\b[A-Z][A-Z0-9]{1,9}-\d{1,6}\b")
 _VERDICT_LABEL = re.compile(
-    r"^[\s>*_#-]*(?:(?:final|overall|merge|review)\s+)?(?:verdict|recommendation|decision|assessment|approval decision|bedömning|вердикт|fazit|"
-    r"production ready\?|overall grade|grade|overall rating)\s*[*_]*\s*[:?][*_]*\s*(?P<said>\S.*)$",
+    r"^[\s>_#-]*(?:(?:final|overall|merge|review)\s+)?(?:verdict|recommendation|decision|assessment|approval decision|"
+    r"bedömning|вердикт|fazit|ready(?: to merge| for production)?|production ready|overall grade|grade|overall rating)\s*"
+    r"(?:\([^)]{0,40}\))?\s*[:?]\s*(?P<said>\S.*)$",
     re.IGNORECASE,
 )
+_LEADING_MARKS = re.compile(rf"^(?:{EMOJI}|[\s>#_-])+")
 _VERDICT_WORDS = re.compile(
     r"\b(?:approved?|reject(?:ed)?|do not merge|not ready|ready (?:to|for)|ship|clean|pass(?:ed)?|fail(?:ed)?|block(?:ed)?|merge|"
     r"changes requested|issues_found|all_fixed|godkänt|lgtm|must fix|conditional|yes|no|grade|fixed)\b",
@@ -87,12 +93,11 @@ def _head(document: Document) -> Iterator[str]:
 
 def _pairs(line: str) -> Iterator[tuple[str, str]]:
     """(meaning, value) of every label on a line; a line may hold several: `Date: ... Reviewer: ...`."""
-    labels = [match for match in _LABEL_IN_LINE.finditer(line)]
-    if not labels or line[: labels[0].start(1)].strip(" *_>-|") or labels[0][1].strip().lower() not in {*_NAME_OF, "type", "scope"}:
+    starts = list(_KNOWN_IN_LINE.finditer(line))
+    if not starts or line[: starts[0].start(1)].strip(" *_>-|"):
         return
-    starts = [labels[0], *(match for match in labels[1:] if match[1].strip().lower() in {*_NAME_OF, "type"})]
     for at, match in enumerate(starts):
-        meaning = _NAME_OF.get(match[1].strip().lower())
+        meaning = _NAME_OF.get(match[1].lower())
         end = starts[at + 1].start(1) if at + 1 < len(starts) else len(line)
         value = plain(line[match.end() : end]).strip(" *_|·•").strip("`")
         if meaning is not None and value:
@@ -112,24 +117,29 @@ def _date(value: str | None, title: str) -> str | None:
     return value
 
 
-def verdict_of(outline: Outline) -> str | None:
-    """A labelled verdict, or a line under a heading called so; the last one said, for it is the final one."""
+def verdict_of(outline: Outline, findings: Sequence[ParsedFinding]) -> str | None:
+    """A labelled verdict outside the findings, or what a heading called so says; the last one is the final one."""
     document = outline.document
+    inside: set[int] = set()
+    for finding in findings:
+        inside.update(range(finding.line_start, finding.line_end + 1))
     said: list[str] = []
-    for line in document.lines[document.front.end :]:
-        match = _VERDICT_LABEL.match(line[:1_000])
-        if match:
-            value = plain(match["said"]).strip("*_ ")
-            if _VERDICT_WORDS.search(value) and value:
-                said.append(value[:MAX_VERDICT])
+    for number, line in enumerate(document.lines, 1):
+        if number <= document.front.end or number in inside or len(line) > 1_000:
+            continue
+        match = _VERDICT_LABEL.match(_LEADING_MARKS.sub("", plain(line).replace("*", "")))
+        if match and _VERDICT_WORDS.search(match["said"]):
+            said.append(match["said"].strip("_ ")[:MAX_VERDICT])
     if said:
         return said[-1]
-    under = _under_heading(outline)
-    return under or _verdict_status(document)
+    first = min((finding.line_start for finding in findings), default=HEAD_LINES)
+    return _under_heading(outline, inside) or _verdict_status(document, first)
 
 
-def _under_heading(outline: Outline) -> str | None:
+def _under_heading(outline: Outline, inside: set[int]) -> str | None:
     for section in outline.document.sections():
+        if section.line in inside:
+            continue
         if not re.search(r"\b(?:verdict|approval decision|recommendation|conclusion)$", plain(section.title).strip(" :*"), re.I):
             continue
         text = _first_bold(section)
@@ -146,11 +156,11 @@ def _first_bold(section: Section) -> str | None:
     return None
 
 
-def _verdict_status(document: Document) -> str | None:
+def _verdict_status(document: Document, before: int) -> str | None:
     status = document.front.get("verdict", "status")
     if status:
         return status
-    for line in _head(document):
+    for line in list(_head(document))[: max(before - 1 - document.front.end, 0)]:
         match = re.match(r"^[\s*_>]*status[*_]*\s*:[*_]*\s*(?P<said>.+)$", line, re.IGNORECASE)
         if match:
             return plain(match["said"]).strip("*_ ")[:MAX_VERDICT]

@@ -13,6 +13,7 @@ from reviews.importing.reconcile import Selection, select
 from reviews.importing.recognisers.status_tables import Standing, standings
 from reviews.importing.regions import Outline, outline_of
 from reviews.importing.text import decode
+from reviews.importing.titles import ref_prefix
 
 
 def parse(data: bytes, *, name: str = "") -> ParsedReview:
@@ -39,8 +40,8 @@ def parse(data: bytes, *, name: str = "") -> ParsedReview:
         left_out=selection.left_out,
         stated_totals=stated,
         found_totals=found,
-        disagreements=totals.disagreements(stated, found),
-        verdict=metadata.verdict_of(outline),
+        disagreements=totals.disagreements(stated, found, totals.found([f for f in findings if f.status != "rejected"])),
+        verdict=metadata.verdict_of(outline, findings),
         signal=signal,
         fix_order=order,
         cross_references=references,
@@ -51,9 +52,10 @@ def _findings(selection: Selection, outline: Outline) -> Sequence[ParsedFinding]
     said: dict[str, Standing] = {}
     for standing in standings(outline):
         said[standing.ref] = standing
+    prefixes = frozenset(ref_prefix(c.parts.ref).upper() for c in selection.chosen if c.parts.ref)
     findings = []
     for candidate in selection.chosen:
         repeats = selection.merged.get(candidate.line_start, ())
         standing = said.get(candidate.parts.ref) if candidate.parts.ref else None
-        findings.append(assemble(candidate, repeats, standing, outline))
+        findings.append(assemble(candidate, repeats, standing, outline, prefixes))
     return tuple(findings)

@@ -29,7 +29,8 @@ def fix_order(outline: Outline, findings: Sequence[ParsedFinding]) -> tuple[FixT
     taken = {finding.line_start for finding in findings}
     tiers: list[FixTier] = []
     for section in outline.document.sections():
-        planned = outline.region(section).kind == "plan"
+        region = outline.region(section)
+        planned = region.kind == "plan" or (region.kind == "recap" and region.group)
         items = [block for block in section.blocks if block.kind == "item"]
         if planned and items and items[0].start not in taken:
             tiers.append(_tier(section, items, known))

@@ -118,7 +118,7 @@ def _region(section: Section, outline: Outline, only_title: bool) -> Region:
     group = _group(section, parts, above)
     if group is not None:
         return group
-    return _plain_region(section, parts, above)
+    return _plain_region(section, parts, above, outline.region(section.parent).group)
 
 
 def _group(section: Section, parts: TitleParts, above: Region) -> Region | None:
@@ -147,9 +147,9 @@ def section_has_refs(section: Section) -> bool:
     return any(read_title(child.title).ref is not None for child in section.children[:50])
 
 
-def _plain_region(section: Section, parts: TitleParts, above: Region) -> Region:
+def _plain_region(section: Section, parts: TitleParts, above: Region, in_group: bool) -> Region:
     decoy = decoys.decoy_heading(section.title)
-    if decoy is None and parts.checked and not above.group and section.level < PSEUDO_HEADING_LEVEL:
+    if decoy is None and parts.checked and not in_group and section.level < PSEUDO_HEADING_LEVEL:
         decoy = "praise or a list of what is done"
     if decoy is not None:
         return replace(above, kind="decoy", decoy=decoy, own=True)

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from reviews.importing.assemble import with_status
 from reviews.importing.model import ParsedFinding, Severity, Status
 from reviews.importing.reconcile import Selection
-from reviews.importing.recognisers.items import read_item
+from reviews.importing.recognisers.items import Item, read_item
 from reviews.importing.regions import Outline, Region
 from reviews.importing.titles import plain
 from reviews.importing.vocabulary import status_of
 
-MAX_LATER = 400
-MAX_FINDINGS = 400
-MIN_MATCH = 0.5
-MARGIN = 1.12
+MAX_LATER = 200
+MAX_FINDINGS = 300
+# A line that also names the finding's severity needs less of its wording to be told apart.
+MIN_MATCH = 0.85
+MIN_MATCH_RATED = 0.4
+MARGIN = 1.1
 MAX_BODY = 3_000
 
 _DONE_MARK = re.compile(r"^\s*(?:[*_~]*)(?:✅|☑|✔)")
@@ -55,7 +57,7 @@ def apply_later(findings: Sequence[ParsedFinding], selection: Selection, outline
         if not named:
             unmatched.append(entry)
     for at, entry in _matches(unmatched, result):
-        if result[at].status is None:
+        if result[at].status is None or result[at].status == "open":
             result[at] = with_status(result[at], entry.status, f"line {entry.line}: {entry.text}")
     return tuple(result)
 
@@ -66,12 +68,14 @@ def _later(outline: Outline) -> list[Later]:
         region = outline.region(section)
         if region.kind not in ("plan", "recap"):
             continue
-        for block in section.blocks:
-            if block.kind != "item":
-                continue
+        blocks = [block for block in section.blocks if block.kind == "item"]
+        marked = [bool(_DONE_MARK.match(block.text)) for block in blocks]
+        # A check mark before every item decorates the list; before some, it tells them from the others.
+        telling = any(marked) and not all(marked)
+        for block in blocks:
             text = block.text.replace("\n", " ")
             item = read_item(block, section, Region(kind="plan"), outline)
-            status = _status(text, item.parts.status if item else None, block.checked, item.parts.struck if item else False)
+            status = _status(text, item, block.checked, telling)
             if status is not None:
                 severity = item.parts.severity if item else None
                 refs = tuple(re.findall(r"\b[A-Z]{1,6}[-_]?\d{1,4}\b", text))
@@ -79,12 +83,10 @@ def _later(outline: Outline) -> list[Later]:
     return found
 
 
-def _status(text: str, read: Status | None, checked: bool | None, struck: bool) -> Status | None:
-    if read is not None:
-        return read
-    if checked:
-        return "fixed"
-    if _DONE_MARK.match(text) or struck:
+def _status(text: str, item: Item | None, checked: bool | None, telling: bool) -> Status | None:
+    if item is not None and item.parts.status is not None:
+        return item.parts.status
+    if checked or (item is not None and item.parts.struck) or (telling and _DONE_MARK.match(text)):
         return "fixed"
     tail = re.search(r"~~\s*[*_]{0,2}(\w[\w ]{2,20})", text)
     return status_of(tail[1]) if tail else None
@@ -92,29 +94,38 @@ def _status(text: str, read: Status | None, checked: bool | None, struck: bool) 
 
 def _matches(later: Sequence[Later], findings: Sequence[ParsedFinding]) -> list[tuple[int, Later]]:
     """The finding that each entry means, when its rarer words single one out."""
-    bodies = [_words(f"{finding.title} {finding.title} {finding.body[:MAX_BODY]}") for finding in findings]
-    titles = [_words(finding.title) for finding in findings]
-    spread = Counter(word for body in bodies for word in set(body))
+    bodies = [set(_words(f"{finding.title} {finding.body[:MAX_BODY]}")) for finding in findings]
+    titles = [set(_words(finding.title)) for finding in findings]
+    spread = Counter(word for body in bodies for word in body)
     total = len(findings)
-    scored: list[tuple[float, int, Later]] = []
-    for entry in later:
+    scores: list[tuple[float, int, int]] = []
+    for number, entry in enumerate(later):
         words = set(_words(entry.text))
-        if not words:
-            continue
         weight = {word: math.log(1 + total / (1 + spread[word])) for word in words}
-        scores = []
-        for at, body in enumerate(bodies):
-            if entry.severity and findings[at].severity and entry.severity != findings[at].severity:
+        whole = sum(weight.values())
+        for at, (body, title) in enumerate(zip(bodies, titles, strict=True)):
+            if not whole or (entry.severity and findings[at].severity and entry.severity != findings[at].severity):
                 continue
-            shared = words & set(body)
-            in_title = words & set(titles[at])
-            score = sum(weight[word] for word in shared) + sum(weight[word] for word in in_title)
-            scores.append((score / sum(weight.values()), at))
-        scores.sort(key=lambda pair: (-pair[0], pair[1]))
-        if scores and scores[0][0] >= MIN_MATCH and (len(scores) == 1 or scores[0][0] >= MARGIN * scores[1][0]):
-            scored.append((scores[0][0], scores[0][1], entry))
-    scored.sort(key=lambda triple: (-triple[0], triple[2].line))
-    return [(at, entry) for _, at, entry in scored]
+            said = sum(weight[word] for word in words & body) + sum(weight[word] for word in words & title)
+            scores.append((said / whole, number, at))
+    return _one_to_one(scores, later)
+
+
+def _one_to_one(scores: list[tuple[float, int, int]], later: Sequence[Later]) -> list[tuple[int, Later]]:
+    """The best pairs first; a pair stands when no other free finding comes near it."""
+    scores.sort(key=lambda score: (-score[0], score[1], score[2]))
+    free: dict[int, list[tuple[float, int]]] = {}
+    for score, number, at in scores:
+        free.setdefault(number, []).append((score, at))
+    pairs: dict[int, int] = {}
+    for score, number, at in scores:
+        entry = later[number]
+        if number in pairs or at in pairs.values() or score < (MIN_MATCH_RATED if entry.severity else MIN_MATCH):
+            continue
+        rivals = [other for other, place in free[number] if place != at and place not in pairs.values()]
+        if not rivals or score >= MARGIN * max(rivals):
+            pairs[number] = at
+    return [(at, later[number]) for number, at in sorted(pairs.items())]
 
 
 def _words(text: str) -> list[str]:

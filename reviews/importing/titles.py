@@ -27,6 +27,8 @@ _LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\n]{0,1000}\)")
 _TAG = re.compile(r"<(?!-)/?[a-zA-Z][^<>]{0,300}>")
 _STRUCK = re.compile(r"^~~(.{3,}?)~~")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|__)(?=\S)((?:(?!\1).)+?)\1")
+_CODE_SPAN = re.compile(r"(`[^`]+`)")
+_HELD = re.compile("\ue000(\\d+)\ue001")
 _ITALIC = re.compile(r"^([*_])(?=[^\s*_])([^*_]+)\1$")
 
 _CODE_REF = re.compile(
@@ -35,7 +37,7 @@ _CODE_REF = re.compile(
 )
 _WORD_REF = re.compile(
     r"^(?P<word>issue|bug|finding|problem|vulnerability|defect|concern|risk|observation|weakness|gap|blocker|smell|item|баг|"
-    r"проблема|problema|problème|fehler|fynd)\s*(?P<hash>#)?\s*(?P<n>\d{1,4}|[A-Z](?:-?\d{1,3})?)\s*(?:[:.)—–-]+|(?=\())\s*",
+    r"проблема|problema|problème|fehler|fynd)(?:\s*(?P<hash>#)|\s)\s*(?P<n>\d{1,4}|(?-i:[A-Z])(?:-?\d{1,3})?)\s*(?:[:.)—–-]+|(?=\())\s*",
     re.IGNORECASE,
 )
 _HASH_REF = re.compile(r"^#(\d{1,5})\b\s*[:.)—–-]*\s*")
@@ -64,7 +66,7 @@ _SUFFIX = re.compile(
 )
 _BRACKET_SUFFIX = re.compile(
     rf"^(?P<head>.+?)\s*[(\[]\s*(?:{EMOJI}|\s)*(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|{_CLEAN_PHRASE})"
-    r"(?P<after>(?:\s*[,;:/—–-][^()\[\]]{0,80}|\s[^()\[\]]{0,40})?)[)\]]\s*$",
+    r"(?P<after>(?:\s*[,;:/—–][^()\[\]]{0,80}|\s[^()\[\]]{0,60})?)[)\]]\s*$",
     re.IGNORECASE,
 )
 _MARK_STATUS = re.compile(rf"^(?P<head>.+?)\s*[✅☑✔❌⚠🔴🟡🟢⏸⏳🔄🚧]\ufe0f?\s*(?P<tag>{STATUS_ALTERNATION})(?P<after>{_AFTER})\s*$", re.IGNORECASE)
@@ -102,10 +104,20 @@ class TitleParts:
 
 def plain(text: str) -> str:
     """`text` without links, HTML tags, emphasis and surrounding space; code marks are kept."""
-    text = text[:MAX_TITLE].replace("\n", " ").replace("\\[", "[").replace("\\]", "]").replace("\\_", "_")
-    text = _LINK.sub(r"\1", _TAG.sub(" ", text)).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    text = _EMPHASIS.sub(r"\2", text.strip())
-    text = _EMPHASIS.sub(r"\2", text)
+    text = text[:MAX_TITLE].replace("\n", " ").replace("\ue000", "").replace("\ue001", "").replace("\\[", "[").replace("\\]", "]").replace("\\_", "_")
+    text = _LINK.sub(r"\1", text)
+    pieces = _CODE_SPAN.split(text)
+    if len(pieces) > 1:
+        # Emphasis may reach around code, but what stands in code is left as it is.
+        spans = pieces[1::2]
+        text = "".join(piece if at % 2 == 0 else f"\ue000{at // 2}\ue001" for at, piece in enumerate(pieces))
+        return _HELD.sub(lambda match: spans[int(match[1])], _without_emphasis(text))
+    return _without_emphasis(text)
+
+
+def _without_emphasis(text: str) -> str:
+    text = _TAG.sub(" ", text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
+    text = _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", text))
     italic = _ITALIC.match(text.strip())
     return re.sub(r"\s+", " ", italic[2] if italic else text).strip()
 

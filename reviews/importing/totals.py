@@ -19,7 +19,7 @@ Totals = tuple[tuple[str, int], ...]
 
 _COUNTED = re.compile(rf"(?<![\w.])(\d{{1,5}})\s*x?\s*[*_]{{0,2}}({SEVERITY_ALTERNATION})\b", re.IGNORECASE)
 _TOTAL = re.compile(
-    r"(?:\btotal(?: (?:issues|findings|bugs|problems))?(?: found| identified| tracked)?\s*[*_]{0,2}\s*[:|]\s*[*_]{0,2}\s*(\d{1,5})\b)"
+    r"(?:\btotal(?: (?:issues|findings|bugs|problems))?(?: found| identified| tracked)?\s*[*_]{0,2}\s*[:|]\s*[*_]{0,2}\s*(\d{1,5})\b(?!\+))"
     r"|(?:(?<![\w.#-])(\d{1,5})\s+(?:(?:new|distinct|unique|total|open|verified)\s+)?(?:issues|findings|bugs|problems|vulnerabilities|concerns)\s+"
     r"(?:were\s+)?(?:found|identified|verified|reported|detected|across|in total))|(?:findings in scope\s*[*_]{0,2}:\s*[*_]{0,2}\s*(\d{1,5}))",
     re.IGNORECASE,
@@ -37,8 +37,8 @@ def found(findings: Sequence[ParsedFinding]) -> Totals:
 
 
 def stated(outline: Outline) -> Totals:
-    """The first place that counts by severity, in the order: front matter, a table of counts, lines, a sentence."""
-    counts = _from_front(outline) or _from_tables(outline) or _from_lines(outline) or _from_sentence(outline)
+    """The first place that counts by severity, in the order: front matter, lines, a table of counts, a sentence."""
+    counts = _from_front(outline) or _from_lines(outline) or _from_tables(outline) or _from_sentence(outline)
     if "total" not in counts:
         total = _total(outline)
         if total is not None:
@@ -47,13 +47,13 @@ def stated(outline: Outline) -> Totals:
     return tuple((key, counts[key]) for key in keys if key in counts)
 
 
-def disagreements(said: Totals, read: Totals) -> tuple[str, ...]:
-    """One sentence for each stated total that is not what was found."""
-    counted = dict(read)
+def disagreements(said: Totals, read: Totals, without_rejected: Totals) -> tuple[str, ...]:
+    """One sentence for each stated total that is not what was found; rejected findings may be counted or not."""
+    counted, fewer = dict(read), dict(without_rejected)
     sentences = []
     for key, number in said:
         actual = counted.get(key, 0)
-        if actual != number:
+        if number not in (actual, fewer.get(key, 0)):
             what = "findings in all" if key == "total" else f"{key} findings"
             sentences.append(f"The document states {number} {what}; {actual} were found in it.")
     rated = [number for key, number in said if key != "total"]

@@ -122,7 +122,7 @@ _LABELS: dict[str, str] = {
     "issue": "issue|issues|problem|problems|problem summary|description|details|detail|finding|summary|what|symptom|symptoms|"
     "observation|concern|bug|current|current state|current behavior|actual|actual behavior|what's wrong|what happens|"
     "what's not tested|not tested|краткое описание|описание|beschreibung|beskrivning|descripción|descrição|问题|描述|"
-    "what's missing|gap|weakness|explanation|context|background|vulnerability|failure scenario|scenario|smell|risk|risks|note",
+    "what's missing|current capacity|limit|limitation|limits|gap|weakness|explanation|context|background|vulnerability|failure scenario|scenario|smell|risk|risks|note",
     "impact": "impact|impacts|consequence|consequences|effect|effects|business impact|security impact|blast radius|"
     "user impact|auswirkung|påverkan|влияние|impacto|影响|why it matters|why this matters|attack scenario|exploit scenario|"
     "attack vector|likelihood|blocks|exploitability",
@@ -140,7 +140,7 @@ _LABELS: dict[str, str] = {
     "evidence": "evidence|proof|proof of concept|poc|example|examples|code|code example|current code|vulnerable code|before|"
     "after|pattern|current implementation|references|reference|see|see also|related|output|log|logs",
     "effort": "effort|estimated effort|estimate|estimated time|time|complexity|fix effort|difficulty|cost",
-    "other": "current mitigation|mitigated by|workaround|depends on|current capacity|limit|benefits|expected benefits|tables|"
+    "other": "current mitigation|mitigated by|workaround|depends on|benefits|expected benefits|tables|"
     "date|date fixed|module|url|commit|commits|owner|assignee|category|type|cwe|owasp|cvss|confidence|usage|decision|"
     "decision required|discussion|response|comment|resolution notes|tool|rule|cvss score|author|team response|question|"
     "existing alternative ignored|actual protection|how it works|options|tags|area|scope|reviewer|reported by|found by|id",

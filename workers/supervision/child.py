@@ -182,10 +182,8 @@ os.register_at_fork(after_in_child=_close_controls)
 class Child:
     """One supervised child. Leaving the `with` block ends it if it still runs."""
 
-    def __init__(
-        self, spec: ChildSpec, directory: Path, process: subprocess.Popen[bytes], control: int
-    ) -> None:
-        self.spec, self.directory = spec, directory
+    def __init__(self, spec: ChildSpec, place: Path, process: subprocess.Popen[bytes], control: int) -> None:
+        self.spec, self.directory = spec, place
         self._process, self._control = process, control
         self._record: ExitRecord | None = None
 

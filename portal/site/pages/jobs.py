@@ -20,6 +20,7 @@ from workers import queue
 from workers.models import AttemptOutput, Job, JobState, Worker
 
 WORKERS_SHOWN: Final = 50
+HELD_SHOWN: Final = 3
 ATTEMPTS_SHOWN: Final = 50
 OUTPUT_PIECES_SHOWN: Final = 20
 
@@ -28,6 +29,7 @@ class WorkerLine(NamedTuple):
     worker: Worker
     state: str
     holds: list[Job]
+    more: int
 
 
 def find_job(number: int) -> Found | None:
@@ -50,7 +52,8 @@ def _list(request: HttpRequest) -> dict[str, Any]:
     state = request.GET.get("state", "")
     state = state if state in JobState.values else ""
     rows = queries.jobs_of(request.user)
-    found = queries.page_of(rows.filter(state=state) if state else rows, _number(request.GET.get("before")), settings.LIMITS["LIST_PAGE_ROWS"])
+    wanted = rows.filter(state=state) if state else rows
+    found = queries.page_of(wanted, _number(request.GET.get("before")), settings.LIMITS["LIST_PAGE_ROWS"])
     return {
         "workers": _workers(request),
         "counts": queries.counts(request.user),
@@ -72,13 +75,15 @@ def _workers(request: HttpRequest) -> list[WorkerLine]:
     lease = timedelta(seconds=settings.LIMITS["LEASE_SECONDS"])
     seen = list(Worker.objects.filter(seen_at__gte=asked - timedelta(days=1)).order_by("name")[:WORKERS_SHOWN])
     held: dict[str, list[Job]] = {}
-    for job in queries.jobs_of(request.user).filter(state=JobState.RUNNING, worker__in=[worker.name for worker in seen]).order_by("id")[:WORKERS_SHOWN]:
+    running = queries.jobs_of(request.user).filter(state=JobState.RUNNING, worker__in=[worker.name for worker in seen])
+    for job in running.order_by("id")[: WORKERS_SHOWN * HELD_SHOWN]:
         held.setdefault(job.worker, []).append(job)
     return [
         WorkerLine(
             worker,
             "missing" if worker.state == Worker.State.ALIVE and asked - worker.seen_at > lease else worker.state,
-            held.get(worker.name, []),
+            held.get(worker.name, [])[:HELD_SHOWN],
+            max(len(held.get(worker.name, [])) - HELD_SHOWN, 0),
         )
         for worker in seen
     ]

@@ -103,6 +103,20 @@ def took(started: datetime | None, ended: datetime | None = None) -> str:
     return looks.spell_exactly((ended or datetime.now(UTC)) - started)
 
 
+@register.filter
+def last_line(text: str, characters: int = 120) -> str:
+    """The last line of an error: what went wrong, not where."""
+    line = text.strip().rpartition("\n")[2]
+    return line if len(line) <= characters else f"{line[: characters - 1]}…"
+
+
+@register.filter
+def subject(name: str) -> str:
+    """What a subject names: ``LAN-218`` of ``ticket:LAN-218``."""
+    kind, _, rest = name.partition(":")
+    return rest if kind == "ticket" else name.replace(":", " ")
+
+
 @register.simple_tag
 def module(path: str) -> SafeString:
     """A module script, or nothing where the installation has no such file."""

@@ -21,7 +21,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         around = outline.around(section)
         if around.kind != "findings" or around.group or is_part(section, outline) or groups(section, outline):
             continue
-        if not section.blocks and not section.children or decoys.reviewed_area(section):
+        if not section.blocks and not section.children or decoys.among_areas(section):
             continue
         parts = outline.title(section)
         if outline.region(section).kind == "decoy" or section.children_are_headings():

@@ -30,7 +30,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         if around.kind == "decoy":
             yield LeftOut(section.line, section.end, parts.title[:200], around.decoy or "a decoy")
             continue
-        if decoys.reviewed_area(section) and "severity" not in named:
+        if decoys.among_areas(section) and "severity" not in named:
             yield LeftOut(section.line, section.end, parts.title[:200], "an area that was looked at, not a problem")
             continue
         said = ", ".join(sorted(named))
@@ -52,4 +52,6 @@ def _enough(section: Section, outline: Outline, named: frozenset[str]) -> bool:
     if len(named) >= 2:
         return section.level > 1
     listed = around.kind == "findings" or parts.number is not None
+    if named <= {"fix", "status"} and around.kind != "findings":
+        return False
     return bool(named) and listed and section.level > 1 and not section.children_are_headings()

@@ -16,7 +16,7 @@ from reviews.importing.titles import EMOJI, TitleParts, plain, read_title
 from reviews.importing.vocabulary import label_meaning, leading_severity, status_of
 
 MAX_ITEM_TEXT = 3_000
-MIN_CLAUSE = 12
+MIN_CLAUSE = 30
 MAX_CLAUSE = 220
 
 _BOLD_LEAD = re.compile(rf"^(?:{EMOJI}|\s)*(?P<strike>~~)?(\*\*|__)(?=\S)(?P<lead>(?:(?!\2).)+?)\2(?P<close>~~)?")
@@ -71,7 +71,7 @@ def read_item(block: Block, section: Section, region: Region, outline: Outline) 
 
 def _tier(region: Region, section: Section) -> Tier:
     above = section.parent
-    if decoys.reviewed_area(section) or (above is not None and above.level > 1 and decoys.reviewed_area(above)):
+    if decoys.among_areas(section) or (above is not None and above.level > 1 and decoys.among_areas(above)):
         return 3
     return tier_of(region)
 

@@ -34,7 +34,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
 
 
 def _listed(section: Section, outline: Outline) -> bool:
-    if decoys.reviewed_area(section):
+    if decoys.among_areas(section):
         return False
     if pseudo(section):
         return bool(section.blocks)

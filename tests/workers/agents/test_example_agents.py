@@ -73,9 +73,8 @@ def test_the_editing_agent_commits_its_work_under_its_own_name(turn, repository)
     after = git(repository, "rev-parse", "HEAD")
     assert after != before
     assert after in judgement.signal.payload
-    assert git(repository, "log", "-1", "--format=%an <%ae> %s") == (
-        "Ada <ada@shiproom.invalid> MC-7: Wire the guard"
-    )
+    said = git(repository, "log", "-1", "--format=%an <%ae> %s")
+    assert said == "Ada <ada@shiproom.invalid> MC-7: Wire the guard"
     assert git(repository, "show", "--format=", "--name-only", "HEAD") == "docs/notes.md"
     assert (repository / "docs" / "notes.md").read_text() == "- MC-7: Wire the guard\n"
     assert git(repository, "status", "--porcelain") == ""

@@ -27,9 +27,8 @@ def events(*pieces: bytes):
 
 
 def exited(code: int | None = 0, **fields) -> ExitRecord:
-    return ExitRecord(
-        **{"ended_by": "exited", "message": f"exited with code {code}", "exit_code": code, **fields}
-    )
+    usual = {"ended_by": "exited", "message": f"exited with code {code}", "exit_code": code}
+    return ExitRecord(**{**usual, **fields})
 
 
 def judged(*pieces: bytes, record: ExitRecord | None = None):
@@ -125,9 +124,7 @@ def test_each_bad_ending_has_a_text_of_its_own():
     refused = {
         State.NO_SIGNAL: judged(b"hello\n"),
         State.KILLED: judged(line(), record=exited(None, signal=9)),
-        State.TIMED_OUT: judged(
-            record=exited(None, ended_by="wall_limit", message="ended at its time limit")
-        ),
+        State.TIMED_OUT: judged(record=exited(None, ended_by="wall_limit", message="ended at its limit")),
         State.STOPPED: judged(line(), record=exited(0, ended_by="stopped", message="stopped on request")),
         State.FORGED: judged(line(nonce="forged")),
         State.COULD_NOT_START: judged(

@@ -13,9 +13,7 @@ import pytest
 
 from workers.supervision.child import CannotSupervise, Child, ChildSpec, read_exit_record
 
-DAEMON_PRINTS = (
-    "import os,sys,time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\nprint('main done')\n"
-)
+DAEMON_PRINTS = "import os,time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\nprint('done')\n"
 
 
 def ended(child: Child, seconds: float = 30.0):

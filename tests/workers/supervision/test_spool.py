@@ -33,9 +33,8 @@ def test_the_text_is_the_same_whatever_the_chunking(pieces, limit):
             if chunk := reader.read(limit):
                 chunks.append(chunk)
         chunks += reader.finish(limit)
-        assert "".join(chunk.text for chunk in chunks) == whole.decode("utf-8", "replace").replace(
-            "\0", "\ufffd"
-        )
+        text = whole.decode("utf-8", "replace").replace("\0", "\ufffd")
+        assert "".join(chunk.text for chunk in chunks) == text
         # The chunks cover the file without gap or overlap, and each is found again from its own offset.
         assert [chunk.offset for chunk in chunks] == [0, *(chunk.end for chunk in chunks)][: len(chunks)]
         assert not chunks or chunks[-1].end == len(whole)

@@ -67,9 +67,7 @@ def read_line(line: Line, nonce: str, ticket: str) -> Text | Error | Signal:
     except RecursionError:
         return Error(line.offset, ErrorCode.BAD_SIGNAL, "Not a signal: it is nested too deeply.")
     if not same(event.nonce, nonce):
-        return Error(
-            line.offset, ErrorCode.FORGED_SIGNAL, f"A {event.kind} signal without this turn's nonce."
-        )
+        return Error(line.offset, ErrorCode.FORGED_SIGNAL, f"A {event.kind} signal of another nonce.")
     if not same(event.ticket, ticket):
         return Error(line.offset, ErrorCode.WRONG_TICKET, f"A {event.kind} signal for another ticket.")
     return event
@@ -145,9 +143,8 @@ def parse_signal(offset: int, members: Members) -> Signal:
 
 def same(said: str, expected: str) -> bool:
     """Compare in constant time; an empty expectation matches nothing."""
-    return bool(expected) and hmac.compare_digest(
-        said.encode("utf-8", "replace"), expected.encode("utf-8", "replace")
-    )
+    pair = said.encode("utf-8", "replace"), expected.encode("utf-8", "replace")
+    return bool(expected) and hmac.compare_digest(*pair)
 
 
 class State(StrEnum):
@@ -189,18 +186,15 @@ def verdict(events: Iterable[Event], record: ExitRecord, nonce: str, ticket: str
     if ending := judge_process(record, said):
         return Verdict(False, *ending, signal)
     if len(signals) > 1 or ErrorCode.SECOND_SIGNAL in codes:
-        return Verdict(
-            False, State.TWO_SIGNALS, "Protocol error: the agent signalled more than once.", signal
-        )
+        text = "Protocol error: the agent signalled more than once."
+        return Verdict(False, State.TWO_SIGNALS, text, signal)
     if signal:
         return Verdict(True, State.SIGNALLED, f"The agent signalled {signal.kind}.", signal)
     if codes & {ErrorCode.FORGED_SIGNAL, ErrorCode.WRONG_TICKET}:
         text = "The agent's only signal was not this turn's: its nonce or its ticket is another."
         return Verdict(False, State.FORGED, text)
     if ErrorCode.BAD_SIGNAL in codes:
-        return Verdict(
-            False, State.NO_SIGNAL, "The agent exited with code 0, but its signal line is malformed."
-        )
+        return Verdict(False, State.NO_SIGNAL, "The agent exited with code 0 and a malformed signal line.")
     return Verdict(False, State.NO_SIGNAL, "The agent exited with code 0 without a signal.")
 
 

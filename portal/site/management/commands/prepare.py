@@ -1,0 +1,65 @@
+"""``manage.py prepare``: schema, static files and first admin, before anything serves."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.utils import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from portal.settings import refuse
+from portal.site.launching import first_admin
+
+
+class Command(BaseCommand):
+    help = "Bring the schema up to date, collect static files that changed, make the first admin. Safe to repeat."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _ask_the_engines()
+        call_command("migrate", interactive=False, verbosity=0)
+        _collect_static()
+        first_admin.ensure()
+
+
+def _ask_the_engines() -> None:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        # The driver's text names host and reason, never the password.
+        reason = " ".join(str(error).split())
+        refuse("DATABASE_URL", f"the database does not answer: {reason[:300]}")
+    if not settings.EMBEDDED_REDIS:
+        try:
+            with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as store:
+                store.ping()
+        except (RedisError, OSError) as error:
+            refuse("REDIS_URL", f"the store does not answer: {' '.join(str(error).split())[:300]}")
+
+
+def _collect_static() -> None:
+    """Collect where any source changed: compressing all of them takes seconds at every start."""
+    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    digest = _static_digest()
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(digest, encoding="ascii")
+
+
+def _static_digest() -> str:
+    found = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            path = Path(storage.path(name))
+            state = path.stat()
+            found.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return found.hexdigest()

@@ -1,0 +1,35 @@
+"""What a review and a finding may do: one table each."""
+
+from __future__ import annotations
+
+from portal.core.lifecycle import Lifecycle, transition
+from reviews.models import Finding, FindingState, Review, ReviewState
+
+_R = ReviewState
+REVIEW: Lifecycle[Review] = Lifecycle(
+    "review",
+    ReviewState,
+    [
+        transition("plan", [_R.RECEIVED], _R.PLANNED),
+        transition("fail", [_R.RECEIVED], _R.FAILED),
+        transition("read_again", [_R.FAILED], _R.RECEIVED, "Read again"),
+        transition("apply", [_R.PLANNED], _R.APPLIED, "Apply the plan"),
+    ],
+    subject=lambda review: review.subject,
+    streams=lambda review: (review.subject, f"project:{review.series.project_id}"),
+)
+
+_F = FindingState
+FINDING: Lifecycle[Finding] = Lifecycle(
+    "finding",
+    FindingState,
+    [
+        transition("fix", [_F.OPEN], _F.FIXED, "Call it fixed"),
+        transition("reject", [_F.OPEN], _F.REJECTED, "Reject"),
+        transition("waive", [_F.OPEN], _F.WAIVED, "Waive"),
+        transition("open_again", [_F.FIXED, _F.REJECTED, _F.WAIVED], _F.OPEN, "Open again"),
+    ],
+    subject=lambda finding: finding.subject,
+    streams=lambda finding: (finding.subject, f"project:{finding.series.project_id}"),
+)
+ANSWERS = ("fix", "reject", "waive")
