@@ -1,9 +1,23 @@
-"""The web process."""
+"""The web application, behind the schema guard, for any ASGI server that imports this module."""
 
 import os
 
+import django
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+from portal.core.guard.refusal import Guarded
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup(set_prefix=False)
 
-from django.core.asgi import get_asgi_application  # noqa: E402
 
-application = get_asgi_application()
+def build() -> ProtocolTypeRouter:
+    """The real application. Called only once the schema is right."""
+    http = get_asgi_application()
+    from portal.live.routing import websocket_application
+
+    return ProtocolTypeRouter({"http": http, "websocket": websocket_application})
+
+
+application = Guarded(build)

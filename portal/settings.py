@@ -271,9 +271,12 @@ STATIC_ROOT = Path(text("STATIC_ROOT", str(DATA_DIR / "static"))).expanduser().a
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
+        # Compressing takes most of a minute: an image pays it once, a first start must not.
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if flag("STATIC_COMPRESSED")
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
     },
 }
 MEDIA_ROOT = DATA_DIR / "media"

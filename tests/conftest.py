@@ -43,7 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     database = settings.DATABASES["default"]
-    database["TEST"] = {"NAME": str(folder / "test.sqlite3") if settings.ENGINE == "sqlite" else f"test_{database['NAME']}_{os.getpid()}"}
+    database["TEST"] = {
+        "NAME": str(folder / "test.sqlite3")
+        if settings.ENGINE == "sqlite"
+        else f"test_{database['NAME']}_{os.getpid()}"
+    }
     # The strong hash is tested where it matters; here it would cost every sign-in 50 ms.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -43,7 +43,10 @@ class World:
 
 def world() -> World:
     mc = project()
-    people = {name: person(f"{name}@example.org", name=name.capitalize()) for name in ("owner", "releaser", "reviewer", "operator", "viewer", "outsider")}
+    people = {
+        name: person(f"{name}@example.org", name=name.capitalize())
+        for name in ("owner", "releaser", "reviewer", "operator", "viewer", "outsider")
+    }
     for role in Role:
         member(mc, people[role.name.lower()], role)
     admin = User.objects.create_superuser("admin@example.org", PASSWORD, name="Admin")

@@ -87,7 +87,17 @@ def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
 def _run(engine: str, rest: list[str], environment: dict[str, str], report: Path) -> Result:
     print(f"\n=== {engine} ===", flush=True)
     began = time.monotonic()
-    argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, f"--junitxml={report}", "-o", "junit_family=xunit1"]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--engine",
+        engine,
+        f"--junitxml={report}",
+        "-o",
+        "junit_family=xunit1",
+    ]
     process = subprocess.Popen([*argv, *rest], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
     try:
         exit_code = process.wait()
@@ -146,7 +156,9 @@ def _ensure_chromium() -> None:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-        done = subprocess.run(["apt-get", *arguments], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            ["apt-get", *arguments], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
         if done.returncode:
             print(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-300:]}", flush=True)
             return

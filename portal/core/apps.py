@@ -8,5 +8,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.core import redaction
+        from portal.core.guard import commands
 
         redaction.install()
+        commands.install()

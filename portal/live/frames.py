@@ -76,7 +76,7 @@ def gone(stream: str) -> Message:
 
 def item(kind: str, stream: str, cursor: Cursor, fields: dict[str, Any]) -> Message:
     """An ``event`` or an ``output``."""
-    return _frame(**fields, type=kind, stream=stream, cursor=str(cursor))
+    return _frame(**(fields | {"type": kind, "stream": stream, "cursor": str(cursor)}))
 
 
 def error(code: str, stream: str | None = None) -> Message:

@@ -33,7 +33,7 @@ _process: Final = secrets.token_hex(4)
 
 
 def tell_here(listener: Hinted) -> None:
-    """Hand hints that this process sends to ``listener`` as well, in the sender's thread: no broker is needed for them."""
+    """Hand what this process sends to ``listener`` too, in the sender's thread: that takes no broker."""
     _here.add(listener)
 
 

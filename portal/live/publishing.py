@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -35,7 +35,9 @@ _SQLITE_STREAM: Final = """
 INSERT INTO live_stream (name, epoch, head, floor) VALUES (%s, %s, %s, 0)
 ON CONFLICT (name) DO UPDATE SET head = head + excluded.head RETURNING head
 """
-_SQLITE_EVENT: Final = "INSERT INTO live_event (stream_id, seq, kind, object, object_version) VALUES (%s, %s, %s, %s, %s)"
+_SQLITE_EVENT: Final = """
+INSERT INTO live_event (stream_id, seq, kind, object, object_version) VALUES (%s, %s, %s, %s, %s)
+"""
 
 PRUNE_BATCH_EVENTS: Final = 1000
 
@@ -54,7 +56,12 @@ def publish(pointers: dict[str, list[Pointer]]) -> Callable[[], None]:
         _write_postgresql(names, pointers)
     else:
         _write_one_by_one(names, pointers)
-    return partial(hints.send, names)
+    return partial(hint, names)
+
+
+def hint(names: Collection[str]) -> None:
+    """Say after a commit that these streams went on: for sources that keep their own rows. Never raises."""
+    hints.send(names)
 
 
 def _nothing() -> None:
@@ -87,7 +94,7 @@ def _write_one_by_one(names: list[str], pointers: dict[str, list[Pointer]]) -> N
             first = cursor.fetchone()[0] - len(found) + 1
             cursor.executemany(
                 _SQLITE_EVENT,
-                [(name, first + step, pointer.kind, pointer.object, pointer.version) for step, pointer in enumerate(found)],
+                [(name, n, pointer.kind, pointer.object, pointer.version) for n, pointer in enumerate(found, first)],
             )
 
 
@@ -108,9 +115,9 @@ def prune(keep_hours: int) -> int:
 
 
 def _oldest(keep_hours: int) -> list[tuple[str, int]]:
-    old = Event.objects.filter(at__lt=Wall(-3600 * keep_hours)).order_by("at").values_list("stream_id", "seq")[:PRUNE_BATCH_EVENTS]
+    old = Event.objects.filter(at__lt=Wall(-3600 * keep_hours)).order_by("at")
     highest: dict[str, int] = {}
-    for name, seq in old:
+    for name, seq in old.values_list("stream_id", "seq")[:PRUNE_BATCH_EVENTS]:
         highest[name] = max(seq, highest.get(name, 0))
     return sorted(highest.items())
 

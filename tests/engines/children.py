@@ -25,7 +25,9 @@ def _tie(number: int) -> Callable[[], None]:
     return in_child
 
 
-def start(argv: Sequence[str], *, stop_signal: int = signal.SIGTERM, log: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
+def start(
+    argv: Sequence[str], *, stop_signal: int = signal.SIGTERM, log: Path | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
     """Start ``argv`` in a session of its own; it gets ``stop_signal`` when this process dies."""
     with contextlib.ExitStack() as stack:
         output: Any = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
@@ -52,7 +54,9 @@ def end(process: subprocess.Popen[bytes], stop_signal: int = signal.SIGTERM, sec
     return process.wait()
 
 
-def wait_for(what: str, ready: Callable[[], object], *, seconds: float = 30, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_for(
+    what: str, ready: Callable[[], object], *, seconds: float = 30, process: subprocess.Popen[bytes] | None = None
+) -> None:
     """Return when ``ready()`` is true; raise when time is up or the process has ended."""
     deadline = time.monotonic() + seconds
     while not ready():

@@ -89,7 +89,9 @@ def database_url(url: str, name: str) -> str:
 
 def create_database(url: str, name: str, *, template: str = "template0") -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
 
 
 def drop_database(url: str, name: str) -> None:
@@ -139,7 +141,13 @@ def _make_cluster(binaries: Path, directory: Path, password: str, account: dict[
         os.chown(secret, account["user"], account["group"])
     secret.chmod(0o600)
     argv = [str(binaries / "initdb"), "-D", str(directory / "data"), "-U", "shiproom", "--pwfile", str(secret)]
-    argv += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    argv += [
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+    ]
     made = subprocess.run([*argv, "--no-sync"], capture_output=True, text=True, **account)
     secret.unlink()
     if made.returncode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -36,13 +37,18 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the guard found. ``code`` is one word for machines (``ok``, ``schema_behind``, ...)."""
+    """What the guard found.
+
+    ``code`` is one word for machines (``ok``, ``schema_behind``, ...). ``detail`` may
+    name hosts: it is for terminal and log, never for a page.
+    """
 
     answer: Answer
     code: str
     sentence: str
     database: str
     engine: str
+    detail: str = ""
     differences: tuple[Difference, ...] = ()
     ahead: dict[Key, Recorded] = field(default_factory=dict)
     pending: tuple[Key, ...] = ()
@@ -54,7 +60,10 @@ class Report:
 
     @property
     def may_start(self) -> bool:
-        """Whether a process may go on: the answer, or an override that holds. Nothing overrides a database that is down."""
+        """Whether a process may go on: by the answer, or by an override that holds.
+
+        Nothing overrides a database that is down.
+        """
         if self.answer is Answer.REFUSE:
             return self.override is not None and self.override.holds
         return self.answer is not Answer.DOWN
@@ -98,9 +107,7 @@ def _looked_at(database: BaseDatabaseWrapper) -> Report:
         expected = manifest.load(vendor)
     except (OSError, ValueError) as error:
         sentence = f"The manifest of {vendor} cannot be read: {error}."
-        return Report(
-            Answer.REFUSE, "manifest_stale", sentence, name, vendor, mend=(mending.WRITE_MANIFEST,)
-        )
+        return Report(Answer.REFUSE, "manifest_stale", sentence, name, vendor, mend=(mending.WRITE_MANIFEST,))
     # Opening SQLite makes the file: a guard that only looks must not.
     live = Structure({}) if _is_absent(database) else structure.read(database)
     return judge(vendor, name, known, expected, live, history.applied(database, live) if live.tables else {})
@@ -109,7 +116,10 @@ def _looked_at(database: BaseDatabaseWrapper) -> Report:
 def judge(
     vendor: str, name: str, known: Code, expected: Manifest, live: Structure, applied: dict[Key, Recorded] | None
 ) -> Report:
-    """The answer to what was read; a pure function. ``applied`` is None when the database's own record is unreadable."""
+    """The answer to what was read; a pure function.
+
+    ``applied`` is None when the database's own record of migrations cannot be read.
+    """
     has = live.only(expected.structure.tables)
     base = Report(
         Answer.START,
@@ -141,22 +151,23 @@ def _compared(base: Report, expected: Manifest, live: Structure, known: Code) ->
     explaining = frozenset(app for app, _ in base.ahead) if not unsafe else frozenset[str]()
     found = replace(base, differences=tuple(differences(expected, live, explaining)))
     if unsafe:
-        count = len(unsafe)
-        sentence = f"The database is ahead of the code by {count} migration{'s' * (count != 1)} that older code must not run beside."
+        sentence = f"The database is ahead by {_counted(unsafe)} that older code must not run beside."
         steps = tuple(mending.go_back(base.ahead, known))
         return replace(found, answer=Answer.REFUSE, code="schema_ahead", sentence=sentence, mend=steps)
     if found.refusals:
         return _drifted(found)
     if base.ahead:
-        count = len(base.ahead)
-        sentence = f"The database is ahead by {count} migration{'s' * (count != 1)} recorded as expand: older code may run beside."
+        sentence = f"The database is ahead by {_counted(base.ahead)} recorded as expand: older code may run beside."
         return replace(found, answer=Answer.BANNER, code="schema_ahead_expand", sentence=sentence)
     return found
 
 
+def _counted(migrations: Collection[Key]) -> str:
+    return f"{len(migrations)} migration{'s' * (len(migrations) != 1)}"
+
+
 def _behind(base: Report) -> Report:
-    count = len(base.pending)
-    sentence = f"The database is behind the code: {count} migration{'s are' if count != 1 else ' is'} pending."
+    sentence = f"The database is behind the code: {_counted(base.pending)} pending."
     steps = [mending.MIGRATE]
     if any(record.kind != "expand" for record in base.ahead.values()):
         sentence += " It is also ahead by migrations that this code does not know."
@@ -181,9 +192,15 @@ def _stale(base: Report, known: Code, expected: Manifest) -> Report:
 
 def _down(database: BaseDatabaseWrapper, error: Error) -> Report:
     words = redact(" ".join(str(error).split()))[:300] or type(error).__name__
-    sentence = f"The database does not answer (DATABASE_URL, {_name(database)}): {words}"
-    steps = (mending.CHECK_DATABASE,)
-    return Report(Answer.DOWN, "database_down", sentence, _name(database), database.vendor, mend=steps)
+    return Report(
+        Answer.DOWN,
+        "database_down",
+        "The database does not answer.",
+        _name(database),
+        database.vendor,
+        detail=f"DATABASE_URL: {words}",
+        mend=(mending.CHECK_DATABASE,),
+    )
 
 
 def _name(database: BaseDatabaseWrapper) -> str:
@@ -199,7 +216,7 @@ def _is_absent(database: BaseDatabaseWrapper) -> bool:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report for machines: ``schema_guard --json``, ``/readyz``."""
+    """The report for machines, without its ``detail``: ``schema_guard --json``, ``/readyz``."""
     return {
         "answer": report.answer.value,
         "code": report.code,

@@ -35,7 +35,9 @@ EXEMPT: Final = frozenset(
         "migrate",
         "optimizemigration",
         "parse_review",
+        "prepare",  # migrates
         "schema_guard",
+        "serve",  # becomes web, worker or beat, which stand behind the guard themselves
         "showmigrations",
         "sqlflush",
         "sqlmigrate",
@@ -44,7 +46,7 @@ EXEMPT: Final = frozenset(
         "startapp",
         "startproject",
         "test",
-        "up",  # migrates, then starts processes that stand behind the guard
+        "up",  # runs prepare, then starts processes that stand behind the guard
     }
 )
 _passed: set[str] = set()

@@ -2,7 +2,8 @@
 
 Missing or changed refuses, whatever it is. Extra columns, constraints and
 triggers on known tables refuse too: code that does not know them cannot
-promise to keep them. Extra indexes only warn. Tables that no manifest knows
+promise to keep them. Extra indexes only warn, unless they are unique: those refuse rows as
+a constraint does. Tables that no manifest knows
 are nobody's business. What a recorded ``expand`` migration ahead of the code
 added to a table of its own app is explained, unless old code could not insert.
 """
@@ -15,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from portal.core.guard.manifest import Manifest
-from portal.core.guard.structure import Column, Structure, Table
+from portal.core.guard.structure import Column, Index, Structure, Table
 
 
 class Weight(StrEnum):
@@ -84,13 +85,13 @@ def _of_table(table: str, expected: Table, has: Table, explained: bool) -> Itera
             if name not in there:
                 yield Difference(what, Change.MISSING, table, name, str(wanted[name]), "missing")
             elif name not in wanted:
-                weight = _weight_of_extra(what, there[name], explained)
+                weight = _weight_of_extra(there[name], explained)
                 yield Difference(what, Change.EXTRA, table, name, "nothing", f"extra: {there[name]}", weight)
             elif wanted[name] != there[name]:
                 yield Difference(what, Change.CHANGED, table, name, str(wanted[name]), str(there[name]))
 
 
-def _weight_of_extra(what: str, item: Any, explained: bool) -> Weight:
+def _weight_of_extra(item: Any, explained: bool) -> Weight:
     if explained and (not isinstance(item, Column) or item.fills_itself):
         return Weight.EXPLAINED
-    return Weight.WARN if what == "Index" else Weight.REFUSE
+    return Weight.WARN if isinstance(item, Index) and not item.unique else Weight.REFUSE

@@ -24,10 +24,13 @@ _WORD: Final = re.compile(
 )
 # Names that SQLite takes only in quotes; all other quotes are dropped.
 _RESERVED: Final = frozenset(
-    "add all alter and as between by case check collate column commit constraint create default delete desc distinct "
-    "drop else end escape exists foreign from group having if in index insert into is join key limit not null on or "
-    "order primary references select set table then to transaction trigger union unique update using values when "
-    "where".split()
+    re.findall(
+        r"\w+",
+        """add all alter and as between by case check collate column commit constraint create default delete desc
+        distinct drop else end escape exists foreign from group having if in index insert into is join key limit not
+        null on or order primary references select set table then to transaction trigger union unique update using
+        values when where""",
+    )
 )
 _TABLE_ITEMS: Final = frozenset({"constraint", "primary", "unique", "check", "foreign"})
 _CLAUSES: Final = frozenset(

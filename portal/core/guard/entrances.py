@@ -21,9 +21,8 @@ class _Standing:
     old_from = 0.0
 
 
-def examine(entrance: str) -> Report:
-    """Look, and say what was found: a refusal to stderr, a banner or an override as a warning in the log."""
-    report = look()
+def announce(entrance: str, report: Report) -> None:
+    """Say what was found: a refusal to stderr, a banner, an override or an extra index as a warning in the log."""
     remember(report)
     if not report.may_start:
         sys.stderr.write(f"shiproom: {entrance} does not start.\n{wording.text(report)}\n")
@@ -34,7 +33,6 @@ def examine(entrance: str) -> Report:
         logger.warning("schema guard at %s: %s", entrance, report.sentence)
     for row in report.warnings:
         logger.warning("schema guard at %s: %s %s is %s", entrance, row.what, row.place, row.has)
-    return report
 
 
 def stand_guard(entrance: str) -> Report:
@@ -44,23 +42,26 @@ def stand_guard(entrance: str) -> Report:
     report is on stderr and SystemExit is raised: 3 for a refused schema, 4 for
     a database that does not answer.
     """
-    report = examine(entrance)
+    report = look()
+    announce(entrance, report)
     if not report.may_start:
         raise SystemExit(report.answer.exit_code)
     return report
 
 
 def standing() -> Report:
-    """How the schema stands, for pages and probes: at most 30 seconds old, and asked by one thread at a time."""
+    """How the schema stands, for pages and probes: at most 30 seconds old.
+
+    A call that finds it older reads the database; ``remember`` pins an answer where that is not wanted.
+    """
     now = time.monotonic()
-    if _Standing.report is None or now >= _Standing.old_from:
+    report = _Standing.report
+    if report is None or now >= _Standing.old_from:
         # First, so that other threads show the last answer while this one asks.
         _Standing.old_from = now + STANDING_SECONDS
-        remember(look())
-    if _Standing.report is None:  # another thread asks for the first time
-        remember(look())
-    assert _Standing.report is not None
-    return _Standing.report
+        report = look()
+        remember(report)
+    return report
 
 
 def remember(report: Report) -> None:

@@ -57,7 +57,9 @@ def on_disk() -> dict[Key, Migration]:
 
 def code() -> Code:
     """What this code knows."""
-    return Code({key: frozenset(map(tuple, migration.replaces)) for key, migration in on_disk().items()})
+    return Code(
+        {key: frozenset((app, name) for app, name in migration.replaces) for key, migration in on_disk().items()}
+    )
 
 
 def applied(connection: BaseDatabaseWrapper, structure: Structure) -> dict[Key, Recorded] | None:
@@ -79,7 +81,7 @@ def _has(structure: Structure, table: str, *columns: str) -> bool:
 def _rows(connection: BaseDatabaseWrapper, table: str, last: str) -> Iterator[tuple[Any, ...]]:
     # Not through the models: their own tables may be the ones that differ.
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT app, name, {last} FROM {table}")  # noqa: S608 - constants
+        cursor.execute(f"SELECT app, name, {last} FROM {table}")
         yield from cursor.fetchall()
 
 

@@ -20,8 +20,12 @@ class Step:
 
 MIGRATE: Final = Step("Bring the database to this code", "python manage.py migrate")
 RIGHT_CODE: Final = Step("Run the code that this database belongs to (safe: nothing changes)")
-WRITE_MANIFEST: Final = Step("Write the manifest of this engine and commit it", "python manage.py schema_guard --write-manifest")
-CHECK_DATABASE: Final = Step("Start the database, or set DATABASE_URL, then look again", "python manage.py schema_guard")
+WRITE_MANIFEST: Final = Step(
+    "Write the manifest of this engine and commit it", "python manage.py schema_guard --write-manifest"
+)
+CHECK_DATABASE: Final = Step(
+    "Start the database, or set DATABASE_URL, then look again", "python manage.py schema_guard"
+)
 _STATEMENTS_SHOWN: Final = 20
 
 
@@ -30,7 +34,10 @@ def go_back(ahead: Mapping[Key, Recorded], known: Code) -> Iterator[Step]:
     yield RIGHT_CODE
     for app in sorted({app for app, _ in ahead}):
         last = max((name for other, name in known.migrations if other == app), default="zero")
-        yield Step(f"Or, with that newer code, take {app} back (schema_guard then tells)", f"python manage.py migrate {app} {last}")
+        yield Step(
+            f"Or, with that newer code, take {app} back (schema_guard then tells)",
+            f"python manage.py migrate {app} {last}",
+        )
 
 
 def drift(engine: str, refusals: list[Difference]) -> Iterator[Step]:
@@ -42,7 +49,9 @@ def drift(engine: str, refusals: list[Difference]) -> Iterator[Step]:
         yield Step("Look at each statement, then run it in `python manage.py dbshell`", "\n".join(shown))
     if len(statements) < len(refusals):
         rest = len(refusals) - len(statements)
-        yield Step(f"No safe statement mends {rest} of the differences: undo the change by hand, or restore the last backup")
+        yield Step(
+            f"No safe statement mends {rest} of the differences: undo the change by hand, or restore the last backup"
+        )
     yield Step("Look again", "python manage.py schema_guard")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from django.conf import settings
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Any number that nothing else in the database uses.
@@ -55,7 +56,7 @@ def _advisory(connection: BaseDatabaseWrapper, say: Callable[[str], object]) -> 
         yield
     finally:
         # A connection that died meanwhile took its lock and its settings with it.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Error):
             for name in timeouts:
                 run(f"SELECT set_config('{name}', reset_val, false) FROM pg_settings WHERE name = '{name}'")
             run(f"SELECT pg_advisory_unlock({_KEY})")

@@ -63,6 +63,11 @@ class Index:
     def __str__(self) -> str:
         return self.definition
 
+    @property
+    def unique(self) -> bool:
+        """A unique index refuses rows: it is a constraint in all but its name."""
+        return self.definition.lower().startswith("create unique")
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:

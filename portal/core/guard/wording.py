@@ -29,6 +29,8 @@ def rows(report: Report) -> Iterator[tuple[Weight, Row]]:
 def text(report: Report) -> str:
     """The whole report: sentence, table, override, what mends it."""
     lines = [f"Schema guard: {report.answer.value}. {report.sentence}"]
+    if report.detail:
+        lines.append(report.detail)
     found = [(f"{what} ({weight})", expects, has) for weight, (what, expects, has) in rows(report)]
     if found:
         lines += ["", *_table([("What", "Code expects", "Database has"), *found])]

@@ -20,7 +20,9 @@ def make() -> Manifest:
     engine = connection.creation
     name = str(connection.settings_dict["NAME"])
     # A name of its own: the suite's test database may be in use.
-    connection.settings_dict["TEST"]["NAME"] = f"shiproom_manifest_{os.getpid()}" if connection.vendor == "postgresql" else None
+    connection.settings_dict["TEST"]["NAME"] = (
+        f"shiproom_manifest_{os.getpid()}" if connection.vendor == "postgresql" else None
+    )
     engine.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         found = structure.read(connection)

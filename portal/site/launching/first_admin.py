@@ -44,7 +44,12 @@ def set_password_link(user: User) -> str:
 def _create() -> User:
     with cause.acting(cause.Actor("command", "up", "first start")), unit_of_work() as unit:
         admin = User.objects.create_superuser(settings.ADMIN_EMAIL)
-        unit.record("created", f"user:{admin.pk}", after={"email": admin.email, "is_superuser": True}, reason="No admin existed.")
+        unit.record(
+            "created",
+            f"user:{admin.pk}",
+            after={"email": admin.email, "is_superuser": True},
+            reason="No admin existed.",
+        )
     return admin
 
 

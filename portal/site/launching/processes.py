@@ -53,7 +53,16 @@ class Child:
         with theirs:
             self._process = subprocess.Popen(
                 # Isolated and without site: the keeper needs nothing and starts at once.
-                [sys.executable, "-I", "-S", str(KEEPER), str(theirs.fileno()), f"{self.program.grace:g}", "--", *self.program.argv],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(KEEPER),
+                    str(theirs.fileno()),
+                    f"{self.program.grace:g}",
+                    "--",
+                    *self.program.argv,
+                ],
                 env=self.program.environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

@@ -6,6 +6,7 @@ counters: everything in it may be lost, so it keeps no file of its own.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -40,7 +41,7 @@ def arguments(directory: Path, socket_path: Path, *, pidfile: Path | None = None
         *("--maxmemory", "256mb"),
         # A full store must refuse a write aloud, not drop a message.
         *("--maxmemory-policy", "noeviction"),
-        *("--loglevel", "warning"),
+        *("--loglevel", "warning", "--logfile", str(directory / "valkey.log")),
         *(("--pidfile", str(pidfile)) if pidfile else ()),
     ]
 
@@ -55,3 +56,15 @@ def answers(socket_path: Path) -> bool:
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False
+
+
+def end_leftover(socket_path: Path, seconds: float = 5) -> None:
+    """End a store that outlived its installation. Call it with the folder's lock held: it is nobody's."""
+    if not answers(socket_path):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
+        connection.connect(str(socket_path))
+        connection.sendall(b"SHUTDOWN NOSAVE NOW FORCE\r\n")
+        # It closes the connection as its last act.
+        connection.recv(64)

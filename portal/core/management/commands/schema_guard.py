@@ -11,12 +11,14 @@ from portal.core.guard import answer, wording, writing
 
 
 class Command(BaseCommand):
-    help = "Compare the database with what this code expects. Exit code: 0 start, 1 with a banner, 3 refuse, 4 database down."
+    help = "Compare the database with this code. Exit code: 0 start, 1 with a banner, 3 refuse, 4 database down."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for machines")
-        parser.add_argument("--write-manifest", action="store_true", help="developers: make this engine's manifest anew")
+        parser.add_argument(
+            "--write-manifest", action="store_true", help="developers: make this engine's manifest anew"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["write_manifest"]:

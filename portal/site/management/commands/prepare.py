@@ -10,13 +10,8 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db import connection
-from django.db.utils import OperationalError
-from redis import Redis
-from redis.exceptions import RedisError
 
-from portal.settings import refuse
-from portal.site.launching import first_admin
+from portal.site.launching import doors, first_admin
 
 
 class Command(BaseCommand):
@@ -24,25 +19,16 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _ask_the_engines()
+        try:
+            doors.ask_database()
+            if not settings.EMBEDDED_REDIS:
+                doors.ask_store(settings.REDIS_URL)
+        except doors.Refused as refusal:
+            self.stderr.write(f"shiproom: {refusal}")
+            raise SystemExit(2) from None
         call_command("migrate", interactive=False, verbosity=0)
         _collect_static()
         first_admin.ensure()
-
-
-def _ask_the_engines() -> None:
-    try:
-        connection.ensure_connection()
-    except OperationalError as error:
-        # The driver's text names host and reason, never the password.
-        reason = " ".join(str(error).split())
-        refuse("DATABASE_URL", f"the database does not answer: {reason[:300]}")
-    if not settings.EMBEDDED_REDIS:
-        try:
-            with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as store:
-                store.ping()
-        except (RedisError, OSError) as error:
-            refuse("REDIS_URL", f"the store does not answer: {' '.join(str(error).split())[:300]}")
 
 
 def _collect_static() -> None:

@@ -1,0 +1,100 @@
+"""The door of the API: a bearer token, an operation's rule, errors of one form."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.security import HttpBearer
+
+from portal.api.parsing import StrictParser
+from portal.core import access, cause, tokens
+from portal.core.access import Rule
+from portal.core.cause import Actor
+from portal.core.doors import Finder
+from portal.core.lifecycle import Refused
+from portal.core.models import ApiToken
+
+
+class Token(HttpBearer):
+    """``Authorization: Bearer srm_...``; a cookie opens nothing here, and a token in the address neither."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
+        return tokens.find(token)
+
+
+api = NinjaAPI(
+    title="Shiproom",
+    version="1",
+    auth=Token(),
+    parser=StrictParser(),
+    urls_namespace="api",
+    docs_url=None,
+    openapi_url=None,
+)
+
+
+def operation(
+    method: str, path: str, name: str, rule: Rule, *, find: Finder | None = None, **options: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare, guard and route one operation. ``find`` gets the path's arguments; its object is the second argument.
+
+    A token without the right to write may only read, whatever its user may.
+    """
+    declared = access.declare(name, "api", rule)
+
+    def guard(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, **arguments: Any) -> Any:
+            token: ApiToken = request.auth  # type: ignore[attr-defined]
+            user = request.user = token.user
+            if method != "get" and not token.may_write:
+                raise access.Forbidden("This token may only read. Issue one that may write.")
+            found = find(**{key: value for key, value in arguments.items() if f"{{{key}}}" in path}) if find else None
+            if find and found is None:
+                raise access.Hidden("There is nothing here for you.")
+            access.check(user, rule, found.scope if found else "")
+            request.found = found.object if found else None  # type: ignore[attr-defined]
+            actor = Actor("token", token.prefix, f"{user} by token {token.name}")
+            with cause.acting(actor, because=f"{request.method} {request.path}"[:120]):
+                return view(request, **arguments)
+
+        guarded.operation = declared  # type: ignore[attr-defined]
+        route: Callable[[Callable[..., Any]], Callable[..., Any]] = getattr(api, method)(path, operation_id=name, **options)
+        return route(guarded)
+
+    return guard
+
+
+def _error(request: HttpRequest, status: int, code: str, message: str, field: str = "") -> HttpResponse:
+    body = {"error": {"code": code, "field": field, "message": message, "request_id": cause.current().request_id}}
+    return api.create_response(request, body, status=status)
+
+
+@api.exception_handler(access.Denied)
+def _denied(request: HttpRequest, error: access.Denied) -> HttpResponse:
+    if isinstance(error, access.Hidden):
+        return _error(request, 404, "not_found", "There is nothing here.")
+    return _error(request, 403, "forbidden", str(error))
+
+
+@api.exception_handler(Refused)
+def _refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    return _error(request, 409, "refused", str(error))
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    first = error.errors[0]
+    field = ".".join(str(part) for part in first["loc"][1:] if part not in {"body", "form"})
+    return _error(request, 400, "invalid", str(first["msg"]), field)
+
+
+@api.exception_handler(HttpError)
+def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
+    codes = {401: "sign_in", 415: "media_type"}
+    return _error(request, error.status_code, codes.get(error.status_code, "bad_request"), str(error))

@@ -1,0 +1,137 @@
+"""People, history, secrets and tokens in the admin."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from allauth.account.models import EmailAddress
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+
+from portal.core import secrets
+from portal.core.adminsite import Admin, ReadOnly
+from portal.core.models import Activity, ApiToken, AppliedMigration, Secret, User
+from portal.core.unit import unit_of_work
+
+
+class NewUser(UserCreationForm):  # type: ignore[misc]
+    class Meta:
+        model = User
+        fields = ("email", "name", "is_superuser", "is_staff")
+
+
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
+    """Writes the password alone: the rest of the row may have moved meanwhile."""
+
+    def set_password_and_save(self, user: User, password_field_name: str = "password1", commit: bool = True) -> User:
+        user.set_password(self.cleaned_data[password_field_name])
+        with unit_of_work() as work:
+            User.objects.filter(pk=user.pk).update(password=user.password)
+            work.record("user.password_set", f"user:{user.pk}")
+        return user
+
+
+@admin.register(User)
+class UserPage(Admin, UserAdmin):
+    kind = "user"
+    add_form = NewUser
+    change_password_form = PasswordForm
+    form = forms.ModelForm
+    ordering = ("email",)
+    list_display = ("email", "name", "is_superuser", "is_active", "last_login")
+    list_filter = ("is_superuser", "is_active")
+    search_fields = ("email", "name")
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "theme")}),
+        ("What they may do", {"fields": ("is_active", "is_superuser", "is_staff")}),
+        ("Since when", {"fields": ("last_login", "date_joined", "history")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "is_superuser", "is_staff", "password1", "password2")}),)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """History names people: they are switched off, not deleted."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            # The login would go on to accept the address that was.
+            EmailAddress.objects.filter(user=obj).delete()
+
+
+@admin.register(Activity)
+class ActivityPage(ReadOnly):
+    list_display = ("at", "actor_label", "verb", "subject", "reason", "request_id")
+    list_filter = ("actor_kind",)
+    search_fields = ("subject", "actor_label", "verb", "request_id")
+    ordering = ("-id",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup == "subject" or super().lookup_allowed(lookup, value, request)
+
+
+class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
+    value = forms.CharField(
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        strip=False,
+        max_length=20_000,
+        help_text="Stored encrypted; never shown again. A new value replaces the one before.",
+    )
+
+    class Meta:
+        model = Secret
+        fields = ("name",)
+        widgets: ClassVar = {"name": UnfoldAdminTextInputWidget}
+
+
+@admin.register(Secret)
+class SecretPage(Admin):
+    kind = "secret"
+    form = SecretForm
+    list_display = ("name", "changed_at")
+    search_fields = ("name",)
+
+    def subject_of(self, row: Secret) -> str:
+        return f"secret:{row.name}"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        own = super().get_readonly_fields(request, obj)
+        return ("name", *own) if obj else own
+
+    def save_model(self, request: HttpRequest, obj: Secret, form: Any, change: bool) -> None:
+        obj.pk = secrets.store(obj.name, form.cleaned_data["value"]).pk
+
+
+@admin.register(ApiToken)
+class ApiTokenPage(ReadOnly):
+    list_display = ("name", "user", "prefix", "may_write", "expires_at", "revoked_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "prefix", "user__email")
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke the chosen tokens", permissions=["administer"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        with unit_of_work() as work:
+            for token in queryset.filter(revoked_at=None).order_by("pk"):
+                if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now()):
+                    work.record("token.revoked", f"token:{token.pk}")
+        messages.success(request, "Revoked.")
+
+
+@admin.register(AppliedMigration)
+class AppliedMigrationPage(ReadOnly):
+    list_display = ("app", "name", "kind", "applied_at")
+    list_filter = ("app", "kind")
+    ordering = ("-id",)

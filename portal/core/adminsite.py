@@ -1,0 +1,170 @@
+"""What every admin page has in common: the theme, and how changes are written.
+
+The theme enters here alone. No form saves a whole row: a form writes the
+fields that its sender changed, compared with what the page showed them, in a
+unit of work with its Activity; the admin's own log stays empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+
+from portal.core.lifecycle import Gone, plain
+from portal.core.unit import unit_of_work
+
+
+def write_changed(row: Model, values: dict[str, Any], kind: str, subject: str) -> None:
+    """Write ``values`` of ``row``, and nothing else of it. Raises ``Gone``."""
+    if not values:
+        return
+    with unit_of_work() as work:
+        rows = type(row)._default_manager.filter(pk=row.pk)
+        before = rows.values(*values).first()
+        if before is None or rows.update(**values) != 1:
+            raise Gone(f"{subject} is not there any more.")
+        after = {name: plain(value) for name, value in values.items()}
+        work.record(f"{kind}.changed", subject, before={name: plain(value) for name, value in before.items()}, after=after)
+
+
+class Admin(ModelAdmin):  # type: ignore[misc]
+    """An admin page of ours."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    # how history names a row: "<kind>:<pk>", where the row does not say so itself
+    kind: ClassVar[str] = ""
+
+    def subject_of(self, row: Any) -> str:
+        own = getattr(row, "subject", None)
+        return own if isinstance(own, str) and ":" in own else f"{self.kind_of()}:{row.pk}"
+
+    def kind_of(self) -> str:
+        return self.kind or str(self.opts.model_name)
+
+    # Forms ----------------------------------------------------------------
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        """Each field carries what the page showed, so that only what its reader changed is written."""
+        found: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None and not isinstance(db_field, ForeignKey):
+            found.show_hidden_initial = True
+        return found
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            own = {field.name for field in self.opts.concrete_fields}
+            changed = {name: form.cleaned_data[name] for name in form.changed_data if name in own}
+            write_changed(obj, changed, self.kind_of(), self.subject_of(obj))
+            return
+        with unit_of_work() as work:
+            obj.save(force_insert=True)
+            work.record(f"{self.kind_of()}.created", self.subject_of(obj), after={"name": str(obj)})
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)
+        kind = formset.model._meta.model_name
+        with unit_of_work() as work:
+            for row in formset.deleted_objects:
+                work.record(f"{kind}.deleted", f"{kind}:{row.pk}", before={"name": str(row)})
+                row.delete()
+            for row in formset.new_objects:
+                row.save(force_insert=True)
+                work.record(f"{kind}.created", f"{kind}:{row.pk}", after={"name": str(row)})
+            for row, names in formset.changed_objects:
+                write_changed(row, {name: getattr(row, name) for name in names}, kind, f"{kind}:{row.pk}")
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        with unit_of_work() as work:
+            work.record(f"{self.kind_of()}.deleted", self.subject_of(obj), before={"name": str(obj)})
+            obj.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with unit_of_work():
+            for row in queryset.order_by("pk"):
+                self.delete_model(request, row)
+
+    # History: Activity is the one, so the admin's own log stays empty ---------
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None: ...
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None: ...
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None: ...
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        subject = self.subject_of(row) if row is not None else f"{self.kind_of()}:{object_id}"
+        return HttpResponseRedirect(history_url(subject))
+
+    def history(self, row: Any) -> str:
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Who changed what</a>', history_url(self.subject_of(row)))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        own = tuple(super().get_readonly_fields(request, obj))
+        return (*own, "history") if obj is not None and "history" not in own else own
+
+
+def history_url(subject: str) -> str:
+    return f"{reverse('admin:core_activity_changelist')}?{urlencode({'subject': subject})}"
+
+
+class ReadOnly(Admin):
+    """Rows that the engine alone writes: to be looked at."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_administer_permission(self, request: HttpRequest) -> bool:
+        """Who may take the actions that a read-only page offers."""
+        return bool(request.user.is_active and request.user.is_superuser)
+
+
+class Rows(TabularInline):  # type: ignore[misc]
+    """Rows that belong to the one on the page, to be looked at."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class EditableRows(TabularInline):  # type: ignore[misc]
+    """Rows that belong to the one on the page, edited with it."""
+
+    extra = 0
+
+
+class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]
+    """A form of a row with a version: it says which version its sender saw."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["seen"].initial = self.instance.version if self.instance.pk else None
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.instance.pk and self.cleaned_data.get("seen") != self.instance.version:
+            raise forms.ValidationError("It has changed since you opened it. Look again, then decide; what you typed is below.")
+        return cleaned

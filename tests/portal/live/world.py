@@ -1,0 +1,99 @@
+"""Streams for the tests of live pages, and the ASGI application that serves them.
+
+Teams are Django groups: ``team:1:30`` is the role 30 in the scope ``team:1``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import django
+from channels.layers import InMemoryChannelLayer
+from channels.routing import ProtocolTypeRouter
+from django.apps import apps
+from django.conf import settings
+
+LAYERS: dict[str, dict[str, Any]] = {
+    "dropping": {"BACKEND": "tests.portal.live.world.DroppingLayer"},
+    "absent": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": ["unix:///nonexistent/valkey.sock"], "prefix": "shiproom"},
+    },
+}
+if not apps.ready:
+    if os.environ.get("TEST_LAYER"):
+        settings.CHANNEL_LAYERS = {"default": LAYERS[os.environ["TEST_LAYER"]]}
+    django.setup()
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+from portal.core import access  # noqa: E402
+from portal.core.access import SIGNED_IN, Role, within  # noqa: E402
+from portal.live import streams  # noqa: E402
+from portal.live.models import Stream  # noqa: E402
+from portal.live.routing import websocket_application  # noqa: E402
+
+WIDTH = 10
+FLOOD = "x" * 50_000
+
+
+class DroppingLayer(InMemoryChannelLayer):
+    """Takes every message and hands on none."""
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        pass
+
+
+def held(user: Any) -> dict[str, Role]:
+    names = user.groups.filter(name__startswith="team:").values_list("name", flat=True)
+    return {name.rpartition(":")[0]: Role(int(name.rpartition(":")[2])) for name in names}
+
+
+def team_of(name: str) -> str | None:
+    """``room:7.any`` belongs to ``team:7``; teams above 99 do not exist."""
+    number = name.partition(":")[2].partition(".")[0]
+    return f"team:{int(number)}" if number.isdecimal() and int(number) <= 99 else None
+
+
+class Heads:
+    """Rows made up from the head of the event stream of the same name: row n ends at n times its width."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def epoch(self, name: str) -> str:
+        return Stream.objects.filter(name=name).values_list("epoch", flat=True).first() or "none"
+
+    def head(self, names: Sequence[str]) -> dict[str, int]:
+        heads = Stream.objects.filter(name__in=names).values_list("name", "head")
+        return {name: head * self.width for name, head in heads}
+
+    def rows(self, name: str, after: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        head = self.head([name]).get(name, 0) // self.width
+        first = after // self.width + 1
+        return [(n * self.width, {"text": self.text(n)}) for n in range(first, min(head, first + limit - 1) + 1)]
+
+    def text(self, n: int) -> str:
+        return FLOOD if self.width == 1 else f"{n:09d}\n"
+
+
+class Tally:
+    def digest(self, name: str) -> str:
+        return str(Stream.objects.filter(name="room:1.tally").values_list("head", flat=True).first())
+
+
+def everywhere(name: str) -> str | None:
+    return ""
+
+
+if streams.kind_of("room:1") is None:
+    access.register_scopes("team", held)
+    streams.register("room", within(Role.VIEWER), team_of)
+    streams.register("vault", within(Role.OWNER), team_of)
+    streams.register("text", SIGNED_IN, everywhere, Heads(WIDTH))
+    streams.register("flood", SIGNED_IN, everywhere, Heads(1))
+    streams.register("tally", SIGNED_IN, everywhere, Tally())
+
+application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": websocket_application})

@@ -1,0 +1,116 @@
+"""Projects and tickets in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from portal.core.adminsite import Admin, EditableRows, ReadOnly, Rows, SeenVersion
+from portal.core.lifecycle import amend
+from portal.core.unit import unit_of_work
+from tickets import work
+from tickets.models import Membership, Project, ProjectCounter, Ticket, Turn, Workspace
+from tickets.transitions import TICKET
+
+
+class Members(EditableRows):
+    model = Membership
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Project)
+class ProjectPage(Admin):
+    list_display = ("key", "name", "repository", "created_at")
+    search_fields = ("key", "name")
+    inlines = (Members,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """The key is in every ticket's name: it never changes."""
+        own = super().get_readonly_fields(request, obj)
+        return ("key", *own) if obj else own
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
+        with unit_of_work():
+            super().save_model(request, obj, form, change)
+            if not change:
+                ProjectCounter.objects.create(project=obj)
+
+
+class Turns(Rows):
+    model = Turn
+    fields = ("seq", "state", "agent_version", "verdict", "exit_code", "started_at", "ended_at")
+    readonly_fields = fields
+    ordering = ("-seq",)
+    per_page = 20
+
+
+class TicketForm(SeenVersion):
+    class Meta:
+        model = Ticket
+        fields = ("title", "body")
+
+
+class NewTicketForm(forms.ModelForm):  # type: ignore[type-arg]
+    project = forms.ModelChoiceField(Project.objects.order_by("key"), widget=UnfoldAdminSelectWidget)
+
+    class Meta:
+        model = Ticket
+        fields = ("title", "body")
+
+
+@admin.register(Ticket)
+class TicketPage(Admin):
+    form = TicketForm
+    list_display = ("key", "title", "state", "project", "agent_version", "updated_at")
+    list_filter = ("state", "project")
+    list_select_related = ("project", "agent_version__agent")
+    search_fields = ("key", "title")
+    ordering = ("-id",)
+    readonly_fields = ("key", "state", "agent_version", "accepted_commit", "created_at", "updated_at")
+    inlines = (Turns,)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **kwargs) if obj else super().get_form(request, obj, change, form=NewTicketForm, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("key", "state", "title", "body", "agent_version", "accepted_commit", "created_at", "updated_at", "history", "seen") if obj else ("project", "title", "body")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> tuple[Any, ...]:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Ticket, form: Any, change: bool) -> None:
+        if not change:
+            made = work.create_ticket(form.cleaned_data["project"], title=obj.title, body=obj.body)
+            obj.__dict__.update(made.__dict__)
+            return
+        changes = {name: form.cleaned_data[name] for name in form.changed_data if name in {"title", "body"}}
+        amend(Ticket.objects.get(pk=obj.pk), TICKET, "amended", expected_version=form.cleaned_data["seen"], **changes)
+
+
+@admin.register(Turn)
+class TurnPage(ReadOnly):
+    list_display = ("ticket", "seq", "state", "agent_version", "exit_code", "started_at", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("ticket", "agent_version__agent")
+    search_fields = ("ticket__key",)
+    # what makes a turn's signal valid is nobody's to read
+    exclude = ("nonce",)
+    ordering = ("-id",)
+
+
+@admin.register(Workspace)
+class WorkspacePage(ReadOnly):
+    list_display = ("ticket", "host", "branch", "base_commit")
+    list_select_related = ("ticket",)
+    search_fields = ("ticket__key", "host", "branch")
+    ordering = ("-id",)
