@@ -30,6 +30,6 @@ FINDING: Lifecycle[Finding] = Lifecycle(
         transition("open_again", [_F.FIXED, _F.REJECTED, _F.WAIVED], _F.OPEN, "Open again"),
     ],
     subject=lambda finding: finding.subject,
-    streams=lambda finding: (finding.subject, f"project:{finding.series.project_id}"),
+    streams=lambda finding: (f"project:{finding.series.project_id}",),
 )
 ANSWERS = ("fix", "reject", "waive")

@@ -58,7 +58,10 @@ class TicketForm(SeenVersion):
 
 
 class NewTicketForm(forms.ModelForm):  # type: ignore[type-arg]
-    project = forms.ModelChoiceField(Project.objects.order_by("key"), widget=UnfoldAdminSelectWidget)
+    # not "project": the model's own field is in no form
+    of_project = forms.ModelChoiceField(
+        Project.objects.order_by("key"), label="Project", widget=UnfoldAdminSelectWidget
+    )
 
     class Meta:
         model = Ticket
@@ -80,17 +83,21 @@ class TicketPage(Admin):
         return False
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, change, **kwargs) if obj else super().get_form(request, obj, change, form=NewTicketForm, **kwargs)
+        if obj is None:
+            kwargs["form"] = NewTicketForm
+        return super().get_form(request, obj, change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("key", "state", "title", "body", "agent_version", "accepted_commit", "created_at", "updated_at", "history", "seen") if obj else ("project", "title", "body")
+        if obj is None:
+            return ("of_project", "title", "body")
+        return ("key", "state", "title", "body", *self.readonly_fields[2:], "history", "seen")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> tuple[Any, ...]:
         return self.inlines if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Ticket, form: Any, change: bool) -> None:
         if not change:
-            made = work.create_ticket(form.cleaned_data["project"], title=obj.title, body=obj.body)
+            made = work.create_ticket(form.cleaned_data["of_project"], title=obj.title, body=obj.body)
             obj.__dict__.update(made.__dict__)
             return
         changes = {name: form.cleaned_data[name] for name in form.changed_data if name in {"title", "body"}}

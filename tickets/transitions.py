@@ -24,6 +24,7 @@ TICKET: Lifecycle[Ticket] = Lifecycle(
     ],
     subject=lambda ticket: ticket.subject,
     streams=lambda ticket: (ticket.subject, f"project:{ticket.project_id}"),
+    stamp="updated_at",
 )
 
 _R = TurnState

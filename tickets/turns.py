@@ -70,7 +70,7 @@ def run(claim: Claim) -> TurnResult:
 def _begin(claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Workspace) -> Turn:
     base = git.head(Path(workspace.path))
     with claim.fenced(), acting(Actor("agent", str(version.agent_id), version.agent.name), because=f"job:{claim.job_id}"):
-        TICKET.move(ticket, "begin", updated_at=Wall())
+        TICKET.move(ticket, "begin")
         last = Turn.objects.filter(ticket=ticket).aggregate(last=Max("seq"))["last"] or 0
         return Turn.objects.create(
             ticket=ticket,
@@ -126,11 +126,10 @@ def settle(ending: Ending) -> None:
     turn_verb, ticket_verb = _settled(ending)
     turn = Turn.objects.select_related("ticket").filter(attempt_id=ending.attempt_id, state=TurnState.RUNNING).first()
     if turn is not None:
-        said = turn.verdict or ending.error.strip().splitlines()[-1:] or ""
-        text = said if isinstance(said, str) else said[0]
-        TURN.move(turn, turn_verb, reason=ending.error[:300], ended_at=Wall(), verdict=text[:300])
+        said = turn.verdict or (ending.error.strip().splitlines() or [""])[-1]
+        TURN.move(turn, turn_verb, reason=ending.error[:300], ended_at=Wall(), verdict=said[:300])
     if ticket.state in TICKET.transitions[ticket_verb].sources:
-        TICKET.move(ticket, ticket_verb, reason=ending.error[:500], updated_at=Wall())
+        TICKET.move(ticket, ticket_verb, reason=ending.error[:500])
 
 
 def _settled(ending: Ending) -> tuple[str, str]:
@@ -150,4 +149,4 @@ def requeued(subject: str, payload: dict[str, int]) -> None:
     """A person gave the dead turn's job another life: its ticket waits again."""
     ticket = Ticket.objects.filter(pk=payload["ticket"]).first()
     if ticket is not None and ticket.state in {TicketState.FAILED, TicketState.OPEN}:
-        TICKET.move(ticket, "wait_again", reason="Its job was requeued.", updated_at=Wall())
+        TICKET.move(ticket, "wait_again", reason="Its job was requeued.")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from portal.core import identifiers
-from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from portal.core.unit import unit_of_work
 from tickets.models import Membership, Project, ProjectCounter, Ticket, TicketState
@@ -61,7 +60,7 @@ def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None)
     if not ticket.project.repository:
         raise Refused(f"The project {ticket.project.key} names no repository, so an agent has nothing to work on. An owner can set it.")
     with unit_of_work():
-        TICKET.move(ticket, "assign", expected_version=expected_version, agent_version=version, updated_at=Wall())
+        TICKET.move(ticket, "assign", expected_version=expected_version, agent_version=version)
         queue.set_lane(agent.lane, agent.concurrency)
         queue.enqueue(
             TURN_KIND,
@@ -93,7 +92,7 @@ def accept(ticket: Ticket, *, reason: str, expected_version: int | None = None) 
     commit = turn.head_commit if turn else ""
     with unit_of_work():
         TICKET.move(
-            ticket, "accept", reason=reason, expected_version=expected_version, accepted_commit=commit, updated_at=Wall()
+            ticket, "accept", reason=reason, expected_version=expected_version, accepted_commit=commit
         )
         for follower in _accepted:
             follower(ticket)
@@ -102,7 +101,7 @@ def accept(ticket: Ticket, *, reason: str, expected_version: int | None = None) 
 
 def reopen(ticket: Ticket, *, reason: str, expected_version: int | None = None) -> Ticket:
     with unit_of_work():
-        TICKET.move(ticket, "reopen", reason=reason, expected_version=expected_version, accepted_commit="", updated_at=Wall())
+        TICKET.move(ticket, "reopen", reason=reason, expected_version=expected_version, accepted_commit="")
         for follower in _reopened:
             follower(ticket)
     return ticket

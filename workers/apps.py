@@ -6,6 +6,7 @@ class WorkersConfig(AppConfig):
     verbose_name = "Workers"
 
     def ready(self) -> None:
-        from workers import streams
+        # transitions: declared for the docs, also in a process that moves no job
+        from workers import streams, transitions  # noqa: F401
 
         streams.register()

@@ -17,6 +17,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from portal.core import unit
+from portal.core.clock import Wall
 from portal.core.unit import Pointer, unit_of_work
 
 
@@ -75,11 +76,33 @@ class Gone(Refused):
     """The row is not there any more."""
 
 
-class Lifecycle(Generic[M]):
+_declared: list[Machine] = []
+
+
+def declared() -> list[Machine]:
+    """Every table, by kind: for the docs and the tests."""
+    return sorted(_declared, key=lambda machine: machine.kind)
+
+
+class Machine:
+    """A named table of transitions; the engine's own statements keep to it where no ``Lifecycle`` moves the row."""
+
+    def __init__(self, kind: str, states: type[models.TextChoices], transitions: Iterable[Transition]) -> None:
+        self.kind, self.states = kind, states
+        self.transitions = {step.verb: step for step in transitions}
+        _declared.append(self)
+
+    def allowed(self, state: str) -> list[Transition]:
+        """What a row in ``state`` may do, in the table's order: the buttons."""
+        return [step for step in self.transitions.values() if state in step.sources]
+
+
+class Lifecycle(Machine, Generic[M]):
     """The transition table of one model.
 
     ``subject`` names a row in history ("ticket:MC-294"); ``streams`` lists the
-    streams on which its changes are announced.
+    streams on which its changes are announced; ``stamp`` names a field that
+    takes the database's time with every move.
     """
 
     def __init__(
@@ -90,18 +113,10 @@ class Lifecycle(Generic[M]):
         *,
         subject: Callable[[M], str],
         streams: Callable[[M], Iterable[str]] = lambda row: (),
+        stamp: str = "",
     ) -> None:
-        self.kind, self.states = kind, states
-        self.transitions = {step.verb: step for step in transitions}
-        self.subject, self.streams = subject, streams
-
-    def constraint(self, name: str) -> models.CheckConstraint:
-        """The CHECK that no other value is ever stored."""
-        return models.CheckConstraint(condition=Q(state__in=sorted(self.states.values)), name=name)
-
-    def allowed(self, state: str) -> list[Transition]:
-        """What a row in ``state`` may do, in the table's order: the buttons."""
-        return [step for step in self.transitions.values() if state in step.sources]
+        super().__init__(kind, states, transitions)
+        self.subject, self.streams, self.stamp = subject, streams, stamp
 
     def move(
         self,
@@ -120,10 +135,11 @@ class Lifecycle(Generic[M]):
         On success ``row`` carries the new values of the fields written.
         """
         step = self.transitions[verb]
+        stamped = changes | ({self.stamp: Wall()} if self.stamp else {})
         with unit_of_work() as work:
-            before = self._update(row, step, expected_version, where, changes)
-            row.refresh_from_db(fields=["state", "version", *changes])
-            after = {"state": step.target, **{name: plain(value) for name, value in changes.items()}}
+            before = self._update(row, step, expected_version, where, stamped)
+            row.refresh_from_db(fields=["state", "version", *stamped])
+            after = {"state": step.target, **{name: plain(getattr(row, name)) for name in changes}}
             work.record(f"{self.kind}.{verb}", self.subject(row), before={"state": before}, after=after, reason=reason)
             self.announce(row)
         return row

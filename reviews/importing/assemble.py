@@ -34,7 +34,9 @@ _PREFIX_SEVERITY: dict[str, Severity] = {
 }
 # Alone, these letters may as well stand for "concern", "issue" or anything else.
 _AMBIGUOUS_PREFIXES = frozenset({"C", "I", "CR", "IN", "NC", "QA"})
-_LEADING_PATH = re.compile(r"^[*_]{0,2}(?:[\w ]{0,30}\()?`[^`\n]{2,200}`[^\n]{0,60}|^[*_]{0,2}[\w ]{0,30}[*_]{0,2} \(`[^`\n]{2,200}`\)")
+_LEADING_PATH = re.compile(
+    r"^[*_]{0,2}(?:[\w ]{0,30}\()?`[^`\n]{2,200}`[^\n]{0,60}|^[*_]{0,2}[\w ]{0,30}[*_]{0,2} \(`[^`\n]{2,200}`\)"
+)
 _TICKET_KEY = re.compile(r"^[A-Z][A-Z0-9]{1,9}-\d{1,6}$")
 
 
@@ -121,7 +123,10 @@ def _status(
         return said
     for repeat in repeats:
         if repeat.parts.status is not None:
-            return repeat.parts.status, f"line {repeat.line_start}: {repeat.parts.status_as_written or repeat.title}"[:MAX_REASON]
+            return (
+                repeat.parts.status,
+                f"line {repeat.line_start}: {repeat.parts.status_as_written or repeat.title}"[:MAX_REASON],
+            )
     if standing is not None and standing.status is not None:
         return standing.status, f"line {standing.line}: {standing.status_as_written}"[:MAX_REASON]
     if candidate.region.status is not None:
@@ -144,7 +149,9 @@ def _field_status(fields: Iterable[Field]) -> tuple[Status | None, str | None] |
             status = status_of(field.value)
             if status is not None:
                 return status, plain(field.value)[:MAX_REASON]
-        if field.meaning == "resolved" and not re.match(r"^(?:no|false|n/?a|-|pending|not yet)\b", field.value.strip(), re.I):
+        if field.meaning == "resolved" and not re.match(
+            r"^(?:no|false|n/?a|-|pending|not yet)\b", field.value.strip(), re.I
+        ):
             return "fixed", f"{field.label}: {plain(field.value)}"[:MAX_REASON]
     return None
 
@@ -185,7 +192,9 @@ def _files(candidate: Candidate, repeats: Sequence[Candidate]) -> tuple[str, ...
 
 def _with_line(field: Field, fields: Iterable[Field]) -> str:
     """`File: a.py` with a separate `Line: 12` is a.py:12."""
-    if re.search(r"\d", field.value) or not re.match(r"^(?:file|location|path)s?$", field.label, re.IGNORECASE):
+    if re.search(r"\d", field.value) or not re.match(
+        r"^(?:file|location|path)s?$", field.label, re.IGNORECASE
+    ):
         return field.value
     line = next((f for f in fields if re.match(r"^lines?$", f.label, re.IGNORECASE) and f.value), None)
     if line is None or not re.match(r"^[~L]*\d[\d\s,–-]*$", line.value):
@@ -218,7 +227,8 @@ def _deeper(candidate: Candidate) -> Iterator[str]:
                 for row in block.rows:
                     yield from paths_in(row.cells[at] if at < len(row.cells) else "", labelled=True)
             elif block.kind == "item":
-                yield from paths_in(_LEADING_PATH.match(block.text)[0], labelled=True) if _LEADING_PATH.match(block.text) else ()
+                leading = _LEADING_PATH.match(block.text)
+                yield from paths_in(leading[0], labelled=True) if leading else ()
 
 
 def _opening(block: Block) -> str:

@@ -7,85 +7,126 @@ import re
 from reviews.importing.document import Block, Section
 from reviews.importing.titles import EMOJI, TitleParts, plain
 
-MAX_BESIDE = 40
+MAX_BESIDE = 16
 
 _HEADINGS: tuple[tuple[str, str], ...] = (
     (
         "praise or a list of what was checked and found good",
-        r"strengths?|working well|went well|well[- ]done|good practices?|best practices followed|positives?|highlights|"
-        r"what'?s (?:good|great|working|right)|verified (?:clean|correct|ok)|items verified(?: .*)?|looks? good|pros\b|achievements|"
-        r"accomplishments|what we (?:kept|removed)|done right|clean (?:areas|bill)|passed checks?|no issues? found|"
+        r"strengths?|working well|went well|well[- ]done|good practices?|best practices followed|"
+        r"positives?|highlights|"
+        r"what'?s (?:good|great|working|right)|verified (?:clean|correct|ok)|items verified(?: .*)?|"
+        r"looks? good|pros\b|achievements|"
+        r"accomplishments|what we (?:kept|removed)|done right|clean (?:areas|bill)|passed checks?|no "
+        r"issues? found|"
         r"ready for production|positive (?:observations?|findings?|aspects?|notes?)|praise|kudos|"
         r"expected (?:improvements|benefits)|stärken|styrkor|сильные стороны|puntos fuertes|points forts|优点|"
-        r"(?:security|good) (?:controls|measures|patterns) (?:in place|verified)|nice touches|commendations?|acknowledg(?:e)?ments|"
-        r"not vulnerable|non[- ]issues?|confirmed (?:safe|ok|good)|what (?:was|is) (?:checked|verified)|already (?:fixed|done|good)",
+        r"(?:security|good) (?:controls|measures|patterns) (?:in place|verified)|nice touches|"
+        r"commendations?|acknowledg(?:e)?ments|"
+        r"not vulnerable|non[- ]issues?|confirmed (?:safe|ok|good)|what (?:was|is) (?:checked|verified)|"
+        r"already (?:fixed|done|good)",
     ),
     (
         "a legend of severities",
-        r"(?:severity|risk|impact|priority|finding) (?:classification|definitions?|levels?|legend|ratings?|matrix|scale|criteria|"
-        r"guide|categories|categorization)|legend|classification of (?:issues|findings)|definitions|glossary|rating system|"
+        r"(?:severity|risk|impact|priority|finding) (?:classification|definitions?|levels?|legend|"
+        r"ratings?|matrix|scale|criteria|"
+        r"guide|categories|categorization)|legend|classification of (?:issues|findings)|definitions|"
+        r"glossary|rating system|"
         r"action required for severity levels|likelihood|how (?:we|issues are) (?:rate|classif)",
     ),
     (
         "the method or setting of the review",
         r"method(?:ology|s)?|approach|scope|introduction|about\b.*|disclaimers?|overview|background|context|"
-        r"files? (?:reviewed|analy[sz]ed|examined|checked)|review(?:ed)? (?:scope|process|method\w*|team|details|metadata)|tools? used|"
+        r"files? (?:reviewed|analy[sz]ed|examined|checked)|review(?:ed)? (?:scope|process|method\w*|team|"
+        r"details|metadata)|tools? used|"
         r"privileged (?:roles|actors).*|roles & actors|system overview|assumptions|commands run|environment|"
-        r"security assessment summary|protocol (?:overview|summary)|architecture overview|project (?:statistics|overview|info\w*)",
+        r"security assessment summary|protocol (?:overview|summary)|architecture overview|project "
+        r"(?:statistics|overview|info\w*)",
     ),
     (
         "a template or guidance",
-        r"templates?|how to .*|guidelines?|instructions?|report(?:ing)? (?:new|a) (?:bug|issue).*|update (?:bug|issue) status|"
-        r"usage|getting started|prohibited patterns|required questions|what to look for|review (?:checklist|criteria|process)|"
-        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|example (?:report|finding).*",
+        r"templates?|how to .*|guidelines?|instructions?|report(?:ing)? (?:new|a) (?:bug|issue).*|update "
+        r"(?:bug|issue) status|"
+        r"usage|getting started|prohibited patterns|required questions|what to look for|review "
+        r"(?:checklist|criteria|process)|"
+        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|example "
+        r"(?:report|finding).*",
     ),
     (
         "a checklist or a test plan",
-        r".*\bcheck-?list\b.*|test(?:ing)? (?:plan|strategy|recommendations|steps|results?|scenarios?)|verification(?: (?:checks?|steps|plan|"
-        r"results?|commands?|checklist))?|acceptance criteria|definition of done|exit criteria|quality gates?|checklista|"
-        r"(?:review|merge|approval|readiness) (?:status|readiness)|manual test\w*|regression tests?|validation(?: (?:results?|steps))?|success (?:criteria|metrics)|test coverage by .*",
+        r".*\bcheck-?list\b.*|test(?:ing)? (?:plan|strategy|recommendations|steps|results?|scenarios?)|"
+        r"verification(?: (?:checks?|steps|plan|"
+        r"results?|commands?|checklist))?|acceptance criteria|definition of done|exit criteria|quality "
+        r"gates?|checklista|"
+        r"(?:review|merge|approval|readiness) (?:status|readiness)|manual test\w*|regression tests?|"
+        r"validation(?: (?:results?|steps))?|success (?:criteria|metrics)|test coverage by .*",
     ),
     (
         "a record of changes",
-        r"files? (?:modified|changed|created|touched|deleted|updated|affected by.*)|change ?log|changes? (?:made|summary|applied|log)|"
+        r"files? (?:modified|changed|created|touched|deleted|updated|affected by.*)|change ?log|changes? "
+        r"(?:made|summary|applied|log)|"
         r"work ?log|commits?(?: addressing.*)?|"
         r"revision history|version history|history|document history|timeline|corrections?(?: to .*)?|"
-        r"cross[- ]?references?(?: with .*)?|references?|appendix:? references|resources|related (?:documents?|files|links)|"
-        r"additional bug files|decisions applied.*|decisions|review history|iteration history|implementation (?:log|notes)|"
+        r"cross[- ]?references?(?: with .*)?|references?|appendix:? references|resources|related "
+        r"(?:documents?|files|links)|"
+        r"additional bug files|decisions applied.*|decisions|review history|iteration history|"
+        r"implementation (?:log|notes)|"
         r"deployment (?:notes|impact.*)|what changed",
     ),
     (
         "numbers about the code or the review",
-        r"(?:key |detailed |code (?:quality )?|quality )?metrics(?:.*)?|statistics|stats|score(?:card|s)?|summary (?:table|statistics|of counts)|"
-        r"(?:project|code) statistics|total issues|issue (?:counts?|statistics|map|distribution)|by (?:severity|category|file|numbers)|"
-        r"file-by-file.*|appendix: file.*|coverage|.*\btruth table|comparison .*|compliance(?: .*)?|risk assessment|"
-        r"portability score.*|.*readiness (?:score|assessment)|.*assessment matrix|test distribution|performance characteristics",
+        r"(?:key |detailed |code (?:quality )?|quality )?metrics(?:.*)?|statistics|stats|score(?:card|s)?|"
+        r"summary (?:table|statistics|of counts)|"
+        r"(?:project|code) statistics|total issues|issue (?:counts?|statistics|map|distribution)|by "
+        r"(?:severity|category|file|numbers)|"
+        r"file-by-file.*|appendix: file.*|coverage|.*\btruth table|comparison .*|compliance(?: .*)?|risk "
+        r"assessment|"
+        r"portability score.*|.*readiness (?:score|assessment)|.*assessment matrix|test distribution|"
+        r"performance characteristics",
     ),
-    ("open questions", r"(?:open |outstanding |remaining )?questions?(?: for .*)?|discussion(?: points)?|cross-cutting observations"),
+    (
+        "open questions",
+        r"(?:open |outstanding |remaining )?questions?(?: for .*)?|discussion(?: points)?|cross-cutting observations",
+    ),
 )
 _RECAPS = (
-    r"(?:executive |review |final |overall )?summary(?: of findings)?|conclusions?|final (?:verdict|assessment|thoughts|notes?|recommendation)|"
-    r"verdict|tl;?dr|at a glance|quick (?:index|summary|reference)|sammanfattning|slutsats|zusammenfassung|fazit|résumé|"
-    r"resumen|conclusión|resumo|резюме|вывод(?:ы)?|итоги|总结|结论|approval decision|recommendation|overall assessment|"
-    r"bottom line|sign[- ]?off|closing|top (?:\d+|three|five|ten) .*|key (?:findings|takeaways)|assessment|final"
+    r"(?:executive |review |final |overall )?summary(?: of findings)?|conclusions?|final (?:verdict|"
+    r"assessment|thoughts|notes?|recommendation)|"
+    r"verdict|tl;?dr|at a glance|quick (?:index|summary|reference)|sammanfattning|slutsats|"
+    r"zusammenfassung|fazit|résumé|"
+    r"resumen|conclusión|resumo|резюме|вывод(?:ы)?|итоги|总结|结论|approval decision|recommendation|overall "
+    r"assessment|"
+    r"bottom line|sign[- ]?off|closing|top (?:\d+|three|five|ten) .*|key (?:findings|takeaways)|"
+    r"assessment|final"
 )
 _PLANS = (
-    r"(?:[\w&/'-]+ ){0,3}(?:action (?:plan|items?)|next steps?|road ?map|priorit(?:y|ies|ized|ised) (?:fix(?:es)?|list|order|matrix|actions?|recommendations?|"
-    r"ranking|summary)|fix (?:order|list|priority|plan|sequence)|punch list|follow[- ]?ups?(?: recommendations?)?|recommended (?:action|fix|order|next|"
-    r"priority|remediation).*|remediation (?:plan|priority|order|roadmap|summary|timeline)|implementation (?:plan|order|priority|roadmap|timeline)|"
-    r"suggested (?:order|priority|fix order).*|phase plan|migration (?:plan|readiness)|quick wins|to-?do list|backlog|sprint plan(?:ning)?|"
-    r"estimated (?:effort|time)|effort (?:estimate|summary)|priority (?:summary|table)|migration readiness|fix first|timeline)"
+    r"(?:[\w&/'-]+ ){0,3}(?:action (?:plan|items?)|next steps?|road ?map|priorit(?:y|ies|ized|ised) "
+    r"(?:fix(?:es)?|list|order|matrix|actions?|recommendations?|"
+    r"ranking|summary)|fix (?:order|list|priority|plan|sequence)|punch list|follow[- ]?ups?(?: "
+    r"recommendations?)?|recommended (?:action|fix|order|next|"
+    r"priority|remediation).*|remediation (?:plan|priority|order|roadmap|summary|timeline)|implementation "
+    r"(?:plan|order|priority|roadmap|timeline)|"
+    r"suggested (?:order|priority|fix order).*|phase plan|migration (?:plan|readiness)|quick wins|to-?do "
+    r"list|backlog|sprint plan(?:ning)?|"
+    r"estimated (?:effort|time)|effort (?:estimate|summary)|priority (?:summary|table)|migration "
+    r"readiness|fix first|timeline)"
     r"(?: (?:summary|list|table|items?|overview|by .*|for .*|\(.*\)))?"
-    r"|recommendations?(?: .*)?|.*\brecommendations?(?: (?:summary|by priority|\(.*\)|for .*|going forward))?|priorities|"
+    r"|recommendations?(?: .*)?|.*\brecommendations?(?: (?:summary|by priority|\(.*\)|for .*|going "
+    r"forward))?|priorities|"
     r"rekommendationer.*|empfehlungen.*|рекомендации.*|recomendaciones|recomendações|recommandations|next|建议|"
-    r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|improvements|considerations|enhancements)|"
+    r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|"
+    r"improvements|considerations|enhancements)|"
     r"strategic .*|lessons learned|areas for (?:enhancement|improvement)|nice to haves?"
 )
-_HARD = tuple((reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS)
+_HARD = tuple(
+    (reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE))
+    for reason, pattern in _HEADINGS
+)
 _RECAP = re.compile(rf"^(?:the )?(?:{_RECAPS})$", re.IGNORECASE)
 _PLAN = re.compile(rf"^(?:{_PLANS})$", re.IGNORECASE)
 _WITH_PROBLEMS = re.compile(
-    r"^(?:[\w-]+ ){0,2}(?:issues?|findings?|bugs?|concerns?|problems?|vulnerabilities|gaps|risks?|debt)\s*(?:&|and|und|och|\+|/)", re.IGNORECASE
+    r"^(?:[\w-]+ ){0,2}(?:issues?|findings?|bugs?|concerns?|problems?|vulnerabilities|gaps|risks?|debt)"
+    r"\s*(?:&|and|und|och|\+|/)",
+    re.IGNORECASE,
 )
 _TITLE_OF_GUIDE = re.compile(
     r"\b(?:contract|template|guidelines?|guide|policy|playbook|how to|standards?|style ?guide|runbook|"
@@ -93,22 +134,28 @@ _TITLE_OF_GUIDE = re.compile(
     re.IGNORECASE,
 )
 _PART = re.compile(
-    r"^(?:phase|step|option|week|day|sprint|stage|part|alternative|approach|cause|reason|example|scenario|case|attempt|fas|"
+    r"^(?:phase|step|option|week|day|sprint|stage|part|alternative|approach|cause|reason|example|scenario|"
+    r"case|attempt|fas|"
     r"iteration|milestone|table|figure|appendix|test case|schritt|шаг|round|wave|tier|question|solution|"
     r"root cause|method|variant|before|after|layer)\s*(?:#?\d+|[a-z])?\b\s*(?:[:.)(—–-]|$)",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    r"^(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[[A-Za-z][^\]]{0,80}\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|\.{3,}|…|_{3,}|tbd|todo|xxx+)[.:]?$",
+    r"^(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[[A-Za-z][^\]]{0,80}\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|"
+    r"\.{3,}|…|_{3,}|tbd|todo|xxx+)[.:]?$",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(
-    r"^(?:none|nothing|n/?a|no (?:\w+ ){0,3}(?:issues?|findings?|problems?|bugs?|concerns?|vulnerabilities|defects?|blockers?)"
-    r"(?: (?:found|identified|detected|remain\w*|at this time|reported))?|no .{0,60} (?:found|identified|detected)|-+|—|keine?|inga|нет|aucune?|"
+    r"^(?:none|nothing|n/?a|no (?:\w+ ){0,3}(?:issues?|findings?|problems?|bugs?|concerns?|"
+    r"vulnerabilities|defects?|blockers?)"
+    r"(?: (?:found|identified|detected|remain\w*|at this time|reported))?|no .{0,60} (?:found|identified|"
+    r"detected)|-+|—|keine?|inga|нет|aucune?|"
     r"ninguno|nenhum)\b\s*(?:[.!(—–:-].*|$)",
     re.IGNORECASE,
 )
-_GOOD_MARK = re.compile(r"^\s*(?:\[[ xX]\]\s*)?[*_~`]*\s*(?:✅|☑|✔|✓|👍|🟢 ok|\(ok\)|PASS\b|\[PASS\]|✨|🎉)", re.IGNORECASE)
+_GOOD_MARK = re.compile(
+    r"^\s*(?:\[[ xX]\]\s*)?[*_~`]*\s*(?:✅|☑|✔|✓|👍|🟢 ok|\(ok\)|PASS\b|\[PASS\]|✨|🎉)", re.IGNORECASE
+)
 _LEAD = re.compile(rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|{EMOJI}|\s|[*_#:–—-])+")
 
 
@@ -177,8 +224,9 @@ def among_areas(section: Section) -> bool:
     """The heading, or most of the headings beside it, name areas that were looked at."""
     if reviewed_area(section):
         return True
-    beside = [other for other in section.parent.children if other.level == section.level] if section.parent else []
-    return len(beside) > 2 and sum(1 for other in beside[:MAX_BESIDE] if reviewed_area(other)) * 2 > min(len(beside), MAX_BESIDE)
+    siblings = section.parent.children[:MAX_BESIDE] if section.parent else []
+    beside = [other for other in siblings if other.level == section.level]
+    return len(beside) > 2 and sum(1 for other in beside if reviewed_area(other)) * 2 > len(beside)
 
 
 def not_a_finding(parts: TitleParts, raw: str) -> str | None:
@@ -196,4 +244,8 @@ def not_a_finding(parts: TitleParts, raw: str) -> str | None:
 
 def count_row(block: Block) -> bool:
     """`Critical: 2`: a total, not a finding."""
-    return bool(re.match(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$", block.text.strip()))
+    return bool(
+        re.match(
+            r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$", block.text.strip()
+        )
+    )

@@ -15,18 +15,24 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from reviews.importing.frontmatter import FrontMatter, read_front_matter
+from reviews.importing.model import BadInput
 
 MAX_NESTING = 24
 MAX_LINE = 20_000
 MAX_LINE_FOR_BLOCKS = 4_000
-MAX_MARKERS = 40
+MAX_MARKERS = 12
+MAX_PARTS = 12_000
 PSEUDO_HEADING_LEVEL = 7
 MAX_PSEUDO_HEADING = 200
 
+_COUNTED = frozenset({"heading_open", "list_item_open", "tr_open"})
+
 BlockKind = Literal["paragraph", "item", "table", "fence", "html"]
 
-_BOLD_ALONE = re.compile(r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$")
-_MARKER_RUN = re.compile(r"^((?:[>\-*+]|\d{1,9}[.)])[ \t]*){%d,}" % MAX_MARKERS)
+_BOLD_ALONE = re.compile(
+    r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$"
+)
+_MARKER_RUN = re.compile(rf"^\s*((?:[>\-*+]|\d{{1,9}}[.)])[ \t]*){{{MAX_MARKERS},}}[^\s\->*+]")
 _TASK = re.compile(r"^\[([ xX~\-])\]\s+")
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
 _TABLE_RULE = re.compile(r"^\s{0,3}\|?\s*:?-{2,}:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
@@ -115,7 +121,14 @@ def read_document(text: str) -> Document:
     spaced, origin = _spaced(tame)
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
-    blocks = _Reader(parser.parse("\n".join(spaced)), tame, origin).read()
+    tokens = parser.parse("\n".join(spaced))
+    parts = sum(1 for token in tokens if token.type in _COUNTED)
+    if parts > MAX_PARTS:
+        raise BadInput(
+            "too_many_parts",
+            f"The document has {parts} headings, list items and table rows; the limit is {MAX_PARTS}.",
+        )
+    blocks = _Reader(tokens, tame, origin).read()
     return Document(text, lines, front, _sections(blocks, len(lines)))
 
 
@@ -151,7 +164,9 @@ def _spaced(lines: Sequence[str]) -> tuple[list[str], list[int]]:
 def _starts_afresh(line: str, before: str, after: Sequence[str]) -> bool:
     if line.startswith("|"):
         return not before.lstrip().startswith("|") and bool(after) and bool(_TABLE_RULE.match(after[0]))
-    return line.startswith("**") and len(line) <= MAX_PSEUDO_HEADING and bool(_BOLD_ALONE.match(line.rstrip()))
+    return (
+        line.startswith("**") and len(line) <= MAX_PSEUDO_HEADING and bool(_BOLD_ALONE.match(line.rstrip()))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +307,9 @@ def _sections(pieces: Sequence[Block | _Heading], last_line: int) -> Section:
         while stack[-1].level >= heading.level:
             stack.pop().end = heading.start - 1
         count += 1
-        section = Section(heading.title, heading.level, heading.start, last_line, count, heading.end, stack[-1])
+        section = Section(
+            heading.title, heading.level, heading.start, last_line, count, heading.end, stack[-1]
+        )
         stack[-1].children.append(section)
         stack.append(section)
     return root

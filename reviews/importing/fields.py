@@ -14,7 +14,9 @@ from reviews.importing.vocabulary import label_meaning
 MAX_FIELD_LINE = 3_000
 MAX_FIELDS = 80
 
-_BOLD_LABEL = re.compile(r"(?:^|(?<=[|·•;])\s*|\s{2,}|(?<=\s))(?:\*\*|__)([^*\n]{1,70}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*")
+_BOLD_LABEL = re.compile(
+    r"(?:^|(?<=[|·•;])\s*|\s{2,}|(?<=\s))(?:\*\*|__)([^*\n]{1,70}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*"
+)
 _ITALIC_LABEL = re.compile(r"^(?:\*|_)([^*_\n]{1,40}?)(?::(?:\*|_)|(?:\*|_)\s*:)\s*")
 _PLAIN_LABEL = re.compile(r"^([^\W\d_][\w '’/()\-]{1,40}?)\s*:\s*(?=\S|$)")
 
@@ -69,7 +71,10 @@ def _labelled(block: Block) -> Iterator[Field]:
         if not starts:
             if open_field is not None:
                 open_field = Field(
-                    open_field.label, open_field.meaning, f"{open_field.value}\n{line}".strip(), open_field.line
+                    open_field.label,
+                    open_field.meaning,
+                    f"{open_field.value}\n{line}".strip(),
+                    open_field.line,
                 )
             continue
         for at, (label, _, end) in enumerate(starts):

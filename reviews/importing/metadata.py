@@ -20,30 +20,40 @@ _LONG_DATE = re.compile(
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d{4}|\d{1,2}[./]\d{1,2}[./]\d{4})"
 )
 _NAMES = {
-    "date": "date|review date|audit date|analysis date|reviewed|reviewed at|fixed at|created|last updated|datum|дата|fecha|data",
-    "reviewer": "reviewer|reviewers|reviewed by|auditor|auditors|author|audited by|fixer|analyst|prepared by|granskare|prüfer",
+    "date": "date|review date|audit date|analysis date|reviewed|reviewed at|fixed at|created|last "
+    "updated|datum|дата|fecha|data",
+    "reviewer": "reviewer|reviewers|reviewed by|auditor|auditors|author|audited by|fixer|analyst|"
+    "prepared by|granskare|prüfer",
     "ticket": "ticket|issue key|jira|ärende|story",
-    "base_commit": "base commit|commit|commit hash|review commit hash|reviewed commit|head|head commit|sha|git commit|revision|base",
+    "base_commit": "base commit|commit|commit hash|review commit hash|reviewed commit|head|head commit|"
+    "sha|git commit|revision|base",
     "version": "version|version reviewed|review version|document version|doc version",
 }
 _NAME_OF = {name: meaning for meaning, names in _NAMES.items() for name in names.split("|")}
 _KNOWN_IN_LINE = re.compile(
-    r"(?<![\w/])(" + "|".join(sorted((*_NAME_OF, "type", "scope", "status"), key=len, reverse=True)) + r")[*_]{0,3}\s*:[*_]{0,3}\s*",
+    r"(?<![\w/])("
+    + "|".join(sorted((*_NAME_OF, "type", "scope", "status"), key=len, reverse=True))
+    + r")[*_]{0,3}\s*:[*_]{0,3}\s*",
     re.IGNORECASE,
 )
-_LABEL_IN_LINE = re.compile(r"(?:^|(?<=\s)|(?<=\|))[*_>\s]*([A-Za-zÀ-ÿА-я][A-Za-zÀ-ÿА-я ]{2,24}?)[*_]{0,3}\s*:[*_]{0,3}\s*")
+_LABEL_IN_LINE = re.compile(
+    r"(?:^|(?<=\s)|(?<=\|))[*_>\s]*([A-Za-zÀ-ÿА-я][A-Za-zÀ-ÿА-я ]{2,24}?)[*_]{0,3}\s*:[*_]{0,3}\s*"
+)
 _SHA = re.compile(r"\b[0-9a-f]{7,40}\b")
 _TITLE_VERSION = re.compile(r"\bv(\d+(?:\.\d+)*)\b", re.IGNORECASE)
 _KEY = re.compile(r"\b[A-Z][A-Z0-9]{1,9}-\d{1,6}\b")
 _VERDICT_LABEL = re.compile(
-    r"^[\s>_#-]*(?:(?:final|overall|merge|review)\s+)?(?:verdict|recommendation|decision|assessment|approval decision|"
-    r"bedömning|вердикт|fazit|ready(?: to merge| for production)?|production ready|overall grade|grade|overall rating)\s*"
+    r"^[\s>_#-]*(?:(?:final|overall|merge|review)\s+)?(?:verdict|recommendation|decision|assessment|"
+    r"approval decision|"
+    r"bedömning|вердикт|fazit|ready(?: to merge| for production)?|production ready|overall grade|grade|"
+    r"overall rating)\s*"
     r"(?:\([^)]{0,40}\))?\s*[:?]\s*(?P<said>\S.*)$",
     re.IGNORECASE,
 )
 _LEADING_MARKS = re.compile(rf"^(?:{EMOJI}|[\s>#_-])+")
 _VERDICT_WORDS = re.compile(
-    r"\b(?:approved?|reject(?:ed)?|do not merge|not ready|ready (?:to|for)|ship|clean|pass(?:ed)?|fail(?:ed)?|block(?:ed)?|merge|"
+    r"\b(?:approved?|reject(?:ed)?|do not merge|not ready|ready (?:to|for)|ship|clean|pass(?:ed)?|"
+    r"fail(?:ed)?|block(?:ed)?|merge|"
     r"changes requested|issues_found|all_fixed|godkänt|lgtm|must fix|conditional|yes|no|grade|fixed)\b",
     re.IGNORECASE,
 )
@@ -140,7 +150,11 @@ def _under_heading(outline: Outline, inside: set[int]) -> str | None:
     for section in outline.document.sections():
         if section.line in inside:
             continue
-        if not re.search(r"\b(?:verdict|approval decision|recommendation|conclusion)$", plain(section.title).strip(" :*"), re.I):
+        if not re.search(
+            r"\b(?:verdict|approval decision|recommendation|conclusion)$",
+            plain(section.title).strip(" :*"),
+            re.I,
+        ):
             continue
         text = _first_bold(section)
         if text and _VERDICT_WORDS.search(text):

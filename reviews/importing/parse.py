@@ -9,8 +9,8 @@ from reviews.importing import metadata, plans, signals, statuses, totals
 from reviews.importing.assemble import assemble
 from reviews.importing.document import read_document
 from reviews.importing.model import ParsedFinding, ParsedReview
-from reviews.importing.reconcile import Selection, select
 from reviews.importing.recognisers.status_tables import Standing, standings
+from reviews.importing.reconcile import Selection, select
 from reviews.importing.regions import Outline, outline_of
 from reviews.importing.text import decode
 from reviews.importing.titles import ref_prefix
@@ -40,7 +40,9 @@ def parse(data: bytes, *, name: str = "") -> ParsedReview:
         left_out=selection.left_out,
         stated_totals=stated,
         found_totals=found,
-        disagreements=totals.disagreements(stated, found, totals.found([f for f in findings if f.status != "rejected"])),
+        disagreements=totals.disagreements(
+            stated, found, totals.found([f for f in findings if f.status != "rejected"])
+        ),
         verdict=metadata.verdict_of(outline, findings),
         signal=signal,
         fix_order=order,
@@ -56,6 +58,6 @@ def _findings(selection: Selection, outline: Outline) -> Sequence[ParsedFinding]
     findings = []
     for candidate in selection.chosen:
         repeats = selection.merged.get(candidate.line_start, ())
-        standing = said.get(candidate.parts.ref) if candidate.parts.ref else None
-        findings.append(assemble(candidate, repeats, standing, outline, prefixes))
+        known = said.get(candidate.parts.ref) if candidate.parts.ref else None
+        findings.append(assemble(candidate, repeats, known, outline, prefixes))
     return tuple(findings)

@@ -9,10 +9,14 @@ MAX_PATH_TEXT = 6_000
 MAX_PATHS = 40
 
 _EXTENSIONS = (
-    "py|pyi|js|jsx|ts|tsx|mjs|cjs|mts|vue|svelte|go|rs|java|kt|kts|scala|rb|php|cs|fs|vb|c|h|cc|cpp|cxx|hpp|hh|m|mm|swift|"
-    "sol|vy|sql|sh|bash|zsh|ps1|bat|yml|yaml|toml|json|jsonl|json5|xml|html|htm|css|scss|sass|less|md|mdx|rst|txt|ini|cfg|conf|"
-    "env|lock|tf|tfvars|proto|graphql|gql|prisma|ex|exs|erl|hs|lua|dart|r|jl|pl|gradle|properties|plist|entitlements|csproj|"
-    "sln|razor|cshtml|dockerfile|mk|cmake|wgsl|glsl|hlsl|template|service|csv|ipynb|neon|xaml|storyboard|cairo|move|zig|nim|"
+    "py|pyi|js|jsx|ts|tsx|mjs|cjs|mts|vue|svelte|go|rs|java|kt|kts|scala|rb|php|cs|fs|vb|c|h|cc|cpp|cxx|"
+    "hpp|hh|m|mm|swift|"
+    "sol|vy|sql|sh|bash|zsh|ps1|bat|yml|yaml|toml|json|jsonl|json5|xml|html|htm|css|scss|sass|less|md|"
+    "mdx|rst|txt|ini|cfg|conf|"
+    "env|lock|tf|tfvars|proto|graphql|gql|prisma|ex|exs|erl|hs|lua|dart|r|jl|pl|gradle|properties|plist|"
+    "entitlements|csproj|"
+    "sln|razor|cshtml|dockerfile|mk|cmake|wgsl|glsl|hlsl|template|service|csv|ipynb|neon|xaml|storyboard|"
+    "cairo|move|zig|nim|"
     "tpl|j2|jinja|hbs|ejs|pug|astro|feature|spec|snap|cu|asm|s|wat|db|sqlite|log|example|bats"
 )
 _LINES = (
@@ -29,10 +33,12 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 _INSIDE = re.compile(
-    rf"^(?P<path>\.?[\w@.+~$()\[\]{{}}*/\\-]+?)(?P<after>(?:[:#]~?L?\d[\d,\s–.~L-]*)?)(?:::?[A-Za-z_][\w.:]*(?:\(\))?)?$"
+    r"^(?P<path>\.?[\w@.+~$()\[\]{}*/\\-]+?)(?P<after>(?:[:#]~?L?\d[\d,\s–.~L-]*)?)(?:::?[A-Za-z_][\w.:]*(?:\(\))?)?$"
 )
 _KNOWN_EXTENSION = re.compile(rf"\.(?:{_EXTENSIONS})$", re.IGNORECASE)
-_BARE_NAMES = re.compile(r"^(?:.*/)?(?:Dockerfile|Makefile|Procfile|Gemfile|Rakefile|Jenkinsfile|Vagrantfile|\.[a-z][\w.-]+)$")
+_BARE_NAMES = re.compile(
+    r"^(?:.*/)?(?:Dockerfile|Makefile|Procfile|Gemfile|Rakefile|Jenkinsfile|Vagrantfile|\.[a-z][\w.-]+)$"
+)
 _ROUTE = re.compile(r"^/?(?:api|v\d|auth|admin|users?|ws)(?:/|$)|[{}<>]|://|\s")
 
 
@@ -59,7 +65,9 @@ def _candidates(text: str, labelled: bool) -> Iterator[str]:
     rest.append(text[last:])
     for match in _BARE.finditer(" ".join(rest)):
         path = match["path"].strip("*[]")
-        if re.search(r"[A-Za-z]", path.rsplit(".", 1)[0]) and not re.fullmatch(r"(?:e\.g|i\.e|Node\.js|node\.js)", path):
+        if re.search(r"[A-Za-z]", path.rsplit(".", 1)[0]) and not re.fullmatch(
+            r"(?:e\.g|i\.e|Node\.js|node\.js)", path
+        ):
             yield path + _after(match["after"])
 
 

@@ -17,7 +17,8 @@ MAX_CROSS_REFERENCES = 5_000
 MAX_ITEM = 200
 
 _INLINE = re.compile(
-    r"^(?P<label>(?:fix|do|address|resolve)\s+(?:\w+\s+){0,3}?(?:first|next|soon|later|now|immediately|convenient|last)[^:]{0,60}):\s*(?P<rest>.+)$",
+    r"^(?P<label>(?:fix|do|address|resolve)\s+(?:\w+\s+){0,3}?(?:first|next|soon|later|now|immediately|"
+    r"convenient|last)[^:]{0,60}):\s*(?P<rest>.+)$",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:^|\s)(\d{1,3}(?:-\d{1,3})?)[.:]\s+")
@@ -56,8 +57,12 @@ def _inline(block: Block, known: set[str]) -> list[FixTier]:
         if match is None:
             continue
         pieces = [piece.strip() for piece in _NUMBERED.split(match["rest"])]
-        texts = [piece[:MAX_ITEM] for piece in pieces if piece and not re.fullmatch(r"\d{1,3}(?:-\d{1,3})?", piece)]
-        tiers.append(FixTier(match["label"].strip(), block.start + offset, _refs(match["rest"], known), tuple(texts)))
+        texts = [
+            piece[:MAX_ITEM] for piece in pieces if piece and not re.fullmatch(r"\d{1,3}(?:-\d{1,3})?", piece)
+        ]
+        tiers.append(
+            FixTier(match["label"].strip(), block.start + offset, _refs(match["rest"], known), tuple(texts))
+        )
     return tiers
 
 
@@ -88,5 +93,6 @@ def with_references(
     for reference in references:
         named.setdefault(reference.source, []).append(reference.target)
     return tuple(
-        replace(finding, references=tuple(named.get(finding.ref, ()))) if finding.ref else finding for finding in findings
+        replace(finding, references=tuple(named.get(finding.ref, ()))) if finding.ref else finding
+        for finding in findings
     )

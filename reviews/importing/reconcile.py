@@ -12,6 +12,7 @@ from reviews.importing.regions import Outline
 from reviews.importing.similarity import SAME, alike, normal
 
 MAX_COMPARISONS = 60_000
+MAX_INSIDE = 60
 SURE = 0.65
 TAGGED = 0.8
 WEAK_HEADING = 0.76
@@ -49,7 +50,11 @@ def _gather(outline: Outline) -> tuple[list[Candidate], list[LeftOut]]:
             known = best.get(proposal.line_start)
             if known is None or proposal.weight > known.weight:
                 best[proposal.line_start] = proposal
-    refused = {piece.line_start for piece in left if piece.reason != "the author calls it clean" or piece.line_start not in best}
+    refused = {
+        piece.line_start
+        for piece in left
+        if piece.reason != "the author calls it clean" or piece.line_start not in best
+    }
     standing = [c for line, c in sorted(best.items()) if line not in refused or c.parts.ref is not None]
     return standing, left
 
@@ -61,8 +66,11 @@ def _inside(inner: Candidate, outer: Candidate) -> bool:
 def _without_nested(headings: Sequence[Candidate]) -> list[Candidate]:
     """A heading inside a finding is a part of it; a heading over several surer findings is only their group."""
     groups: set[int] = set()
-    for outer in headings:
-        inner = [c for c in headings if _inside(c, outer) and c.weight >= outer.weight]
+    starts = [heading.line_start for heading in headings]
+    for at, outer in enumerate(headings):
+        # Levels nest, so what stands inside a heading follows it directly; a long way down is bounded.
+        last = min(bisect_left(starts, outer.line_end + 1), at + 1 + MAX_INSIDE)
+        inner = [c for c in headings[at + 1 : last] if _inside(c, outer) and c.weight >= outer.weight]
         numbered = outer.parts.ref is not None or outer.parts.severity is not None
         owns = numbered or any(field.line < inner[0].line_start for field in outer.fields) if inner else True
         if inner and (not owns or (len(inner) >= 2 and not numbered and outer.weight <= WEAK_HEADING)):
@@ -84,7 +92,9 @@ def _without_categories(headings: Sequence[Candidate], others: Sequence[Candidat
     for heading in headings:
         count = bisect_left(starts, heading.line_end + 1) - bisect_left(starts, heading.line_start + 1)
         weak = heading.weight <= WEAK_HEADING
-        if heading.parts.ref is None and (count >= 2 and heading.parts.severity is None or (weak and count >= 1)):
+        if heading.parts.ref is None and (
+            count >= 2 and heading.parts.severity is None or (weak and count >= 1)
+        ):
             continue
         kept.append(heading)
     return kept
@@ -105,7 +115,9 @@ def _outside(others: Sequence[Candidate], headings: Sequence[Candidate]) -> list
 
 def _numbers_as_refs(candidates: Sequence[Candidate]) -> list[Candidate]:
     """A plain number is a ref only when the author numbers the findings once through the document."""
-    numbered = [c for c in candidates if c.parts.number and c.parts.ref is None and c.shape != "item" and c.tier == 1]
+    numbered = [
+        c for c in candidates if c.parts.number and c.parts.ref is None and c.shape != "item" and c.tier == 1
+    ]
     numbers = [c.parts.number for c in numbered]
     once = len(set(numbers)) == len(numbers)
     result = []

@@ -10,45 +10,66 @@ from reviews.importing import decoys
 from reviews.importing.document import PSEUDO_HEADING_LEVEL, Document, Section
 from reviews.importing.model import Severity, Status
 from reviews.importing.titles import TitleParts, read_title, weak_prefixes
-from reviews.importing.vocabulary import SEVERITY_WORDS, label_meaning, severity_of, status_of, words_of
+from reviews.importing.vocabulary import (
+    SEVERITY_WORDS,
+    label_meaning,
+    severity_of,
+    status_of,
+    word_set,
+    words_of,
+)
 
 Kind = Literal["neutral", "findings", "plan", "recap", "decoy"]
 
 MAX_GROUP_WORDS = 12
 
-_GROUP_NOUNS = frozenset(
-    "issue issues finding findings problem problems bug bugs concern concerns vulnerability vulnerabilities defect defects "
-    "risks weaknesses gaps flaws blockers observations improvements recommendations debt limitations warnings errors "
-    "bottlenecks smells nits nitpicks suggestions deficiencies shortcomings violations anomalies hotspots fixes items "
-    "ошибки баги проблемы уязвимости замечания probleme schwachstellen mängel fehler brister problem fynd anmärkningar "
-    "problèmes problemas hallazgos achados vulnerabilidades 问题 缺陷 漏洞".split()
+_GROUP_NOUNS = word_set(
+    """
+    issue issues finding findings problem problems bug bugs concern concerns vulnerability
+    vulnerabilities defect defects risks weaknesses gaps flaws blockers observations improvements
+    recommendations debt limitations warnings errors bottlenecks smells nits nitpicks suggestions
+    deficiencies shortcomings violations anomalies hotspots fixes items ошибки баги проблемы уязвимости
+    замечания probleme schwachstellen mängel fehler brister problem fynd anmärkningar problèmes
+    problemas hallazgos achados vulnerabilidades 问题 缺陷 漏洞
+    """
 )
-_GROUP_FILLER = _GROUP_NOUNS | frozenset(
-    "priority severity risk level impact must should could fix fixed needs need needed before after merge merging production "
-    "release launch deploy deployment prod ship shipping the a an and or of to in for be is are by with at on all open "
-    "required recommended security code quality immediate immediately action address soon asap nice have later next non "
-    "category section class tier show stopper stoppers ok post post-merge pre-merge optional consider do now first sprint "
-    "remaining new known main top found identified detected total count high-priority low-priority style ship-blockers "
-    "potential changes requests review comments feedback findings addressed items when possible time can wait deferred "
-    "priorität приоритет prioritet blocks breaking lower higher highest lowest most least medium-priority prio "
-    "must-fix should-fix nice-to-have improvement enhancement enhancements technical this".split()
+_GROUP_FILLER = _GROUP_NOUNS | word_set(
+    """
+    priority severity risk level impact must should could fix fixed needs need needed before after merge
+    merging production release launch deploy deployment prod ship shipping the a an and or of to in for
+    be is are by with at on all open required recommended security code quality immediate immediately
+    action address soon asap nice have later next non category section class tier show stopper stoppers
+    ok post post-merge pre-merge optional consider do now first sprint remaining new known main top
+    found identified detected total count high-priority low-priority style ship-blockers potential
+    changes requests review comments feedback findings addressed items when possible time can wait
+    deferred priorität приоритет prioritet blocks breaking lower higher highest lowest most least
+    medium-priority prio must-fix should-fix nice-to-have improvement enhancement enhancements technical
+    this
+    """
 )
 _FINDING_PHRASES = re.compile(
-    r"\b(?:tech(?:nical)? debt|known (?:bugs?|issues?|problems?|limitations?)|security (?:considerations?|concerns?|issues?)|"
+    r"\b(?:tech(?:nical)? debt|known (?:bugs?|issues?|problems?|limitations?)|security (?:considerations?|"
+    r"concerns?|issues?)|"
     r"fragile areas?|scaling limits?|dependencies at risk|missing (?:critical )?features?|coverage gaps?|"
     r"performance (?:bottlenecks?|concerns?|issues?)|areas? of concern|anti-?patterns|dead code|code smells?|"
     r"(?:required|must(?:-| )fix|needed) before|required (?:changes|fixes)|at risk|divergence|"
-    r"improvements?(?: needed)?|todos?|action required|red flags?|attack surface|current debt|single points? of failure|"
+    r"improvements?(?: needed)?|todos?|action required|red flags?|attack surface|current debt|single "
+    r"points? of failure|"
     r"incomplete|inconsistenc(?:y|ies)|deviations?|regressions?)\b",
     re.IGNORECASE,
 )
 _NOT_A_GROUP = re.compile(r"[`=]|\(\)|\bwithout\b|\bnot\b|\bno\b|\bcan\b|\bdoes\b", re.IGNORECASE)
 _STATUS_GROUP = re.compile(
-    r"^(?:(?:all|the|previously|already|newly|recently|issues?|findings?|bugs?|not|un|high|medium|low|critical|optional|new|still|items?|"
-    r"problems?|prior|partially|false|positives?|candidates?|claims?|and|or|&|/|won'?t|fix|during|review|verified|"
-    r"fixed|resolved|rejected|refuted|retracted|dismissed|deferred|remaining|open|unresolved|outstanding|applied|skipped|"
-    r"acknowledged|accepted|closed|completed|done|addressed|pending|todo|unfixed|backlog|in|progress|this|pr|session|round|"
-    r"filed|for|later|invalid|superseded|risks?|исправлено|åtgärdade|improvements?|from|previous|reviews?|non-issues)\s*)+$",
+    r"^(?:(?:all|the|previously|already|newly|recently|issues?|findings?|bugs?|not|un|high|medium|low|"
+    r"critical|optional|new|still|items?|"
+    r"problems?|prior|partially|false|positives?|candidates?|claims?|and|or|&|/|won'?t|fix|during|review|"
+    r"verified|"
+    r"fixed|resolved|rejected|refuted|retracted|dismissed|deferred|remaining|open|unresolved|outstanding|"
+    r"applied|skipped|"
+    r"acknowledged|accepted|closed|completed|done|addressed|pending|todo|unfixed|backlog|in|progress|this|"
+    r"pr|session|round|"
+    r"filed|for|later|invalid|superseded|risks?|исправлено|åtgärdade|improvements?|from|previous|reviews?|"
+    r"non-issues)\s*)+$",
     re.IGNORECASE,
 )
 
@@ -111,8 +132,12 @@ def _region(section: Section, outline: Outline, only_title: bool) -> Region:
     above = replace(above, above=above.kind)
     parts = outline.title(section)
     if section.level == 1 and only_title:
-        guide = decoys.guide_title(section.title) and not re.search(r"finding|report|bugs\b|issues", section.title, re.I)
-        return replace(above, kind="decoy", decoy="the document is guidance, not a review") if guide else above
+        guide = decoys.guide_title(section.title) and not re.search(
+            r"finding|report|bugs\b|issues", section.title, re.I
+        )
+        return (
+            replace(above, kind="decoy", decoy="the document is guidance, not a review") if guide else above
+        )
     if parts.ref is not None or above.kind == "decoy":
         return above
     group = _group(section, parts, above)
@@ -187,7 +212,11 @@ def group_severity(title: str, parts: TitleParts) -> tuple[Severity | None, str 
     named = [word for word in words if word in SEVERITY_WORDS]
     if not named and re.match(r"^(?:must|should)[ -]fix|^nice[ -]to[ -]have", text, re.IGNORECASE):
         return severity_of(text), text
-    rest = [word for word in words if word not in SEVERITY_WORDS and not word.isdigit() and word not in _GROUP_FILLER]
+    rest = [
+        word
+        for word in words
+        if word not in SEVERITY_WORDS and not word.isdigit() and word not in _GROUP_FILLER
+    ]
     if named and not rest:
         best = min((SEVERITY_WORDS[word] for word in named[:1]), default=None)
         return best, named[0]

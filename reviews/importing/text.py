@@ -43,7 +43,8 @@ def _to_unicode(data: bytes) -> tuple[str, tuple[Note, ...]]:
                 text = data.decode(encoding)
             except UnicodeDecodeError as error:
                 raise BadInput(
-                    "undecodable", f"Byte {error.start} is not {encoding}, which the file's first bytes announce."
+                    "undecodable",
+                    f"Byte {error.start} is not {encoding}, which the file's first bytes announce.",
                 ) from error
             said = () if encoding == "utf-8-sig" else (Note("Decoded as UTF-16 by its byte order mark."),)
             return text, said

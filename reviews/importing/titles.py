@@ -27,6 +27,7 @@ _LINK = re.compile(r"\[([^\]\n]{1,300})\]\([^)\n]{0,1000}\)")
 _TAG = re.compile(r"<(?!-)/?[a-zA-Z][^<>]{0,300}>")
 _STRUCK = re.compile(r"^~~(.{3,}?)~~")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|__)(?=\S)((?:(?!\1).)+?)\1")
+_MARKUP = re.compile(r"[*_<&\[`]")
 _CODE_SPAN = re.compile(r"(`[^`]+`)")
 _HELD = re.compile("\ue000(\\d+)\ue001")
 _ITALIC = re.compile(r"^([*_])(?=[^\s*_])([^*_]+)\1$")
@@ -36,8 +37,10 @@ _CODE_REF = re.compile(
     r"(?P<delim>\s*(?:[:.)|]|[—–-]{1,2}(?=\s))\s*|\s*(?=[(\[])|\s+)"
 )
 _WORD_REF = re.compile(
-    r"^(?P<word>issue|bug|finding|problem|vulnerability|defect|concern|risk|observation|weakness|gap|blocker|smell|item|баг|"
-    r"проблема|problema|problème|fehler|fynd)(?:\s*(?P<hash>#)|\s)\s*(?P<n>\d{1,4}|(?-i:[A-Z])(?:-?\d{1,3})?)\s*(?:[:.)—–-]+|(?=\())\s*",
+    r"^(?P<word>issue|bug|finding|problem|vulnerability|defect|concern|risk|observation|weakness|gap|"
+    r"blocker|smell|item|баг|"
+    r"проблема|problema|problème|fehler|fynd)(?:\s*(?P<hash>#)|\s)\s*(?P<n>\d{1,4}|"
+    r"(?-i:[A-Z])(?:-?\d{1,3})?)\s*(?:[:.)—–-]+|(?=\())\s*",
     re.IGNORECASE,
 )
 _HASH_REF = re.compile(r"^#(\d{1,5})\b\s*[:.)—–-]*\s*")
@@ -45,8 +48,10 @@ _DOTTED = re.compile(r"^§?(\d{1,3}(?:\.\d{1,3}){1,3})[.):]?\s+(?:[—–-]\s+)?
 _PLAIN = re.compile(r"^(?:\[(\d{1,4})\]\s*[:.—–-]*\s*|(\d{1,3})[.)]\s+|(\d{1,3})\s*[:—–]\s+|(\d{1,3})\s-\s+)")
 _PRIORITY_REF = re.compile(r"^P[0-4]$")
 _NOT_REFS = re.compile(
-    r"^(?:UTF|SHA|MD|HTTP|HTML|CSS|ES|IPv|OAuth|S|EC|CVE|CWE|ISO|RFC|TLS|WCAG|K|X|Web|Java|Python|V|v|Phase|Step|Sprint|Week|"
-    r"Day|Part|Section|Option|Table|Figure|Appendix|Version|Q|Stage|Round|Tier|Level|Wave|Milestone|Base|AES|RSA|Log)[-_]?\d",
+    r"^(?:UTF|SHA|MD|HTTP|HTML|CSS|ES|IPv|OAuth|S|EC|CVE|CWE|ISO|RFC|TLS|WCAG|K|X|Web|Java|Python|V|v|"
+    r"Phase|Step|Sprint|Week|"
+    r"Day|Part|Section|Option|Table|Figure|Appendix|Version|Q|Stage|Round|Tier|Level|Wave|Milestone|Base|"
+    r"AES|RSA|Log)[-_]?\d",
 )
 
 _SEVERITY_PHRASE = (
@@ -54,28 +59,40 @@ _SEVERITY_PHRASE = (
     rf"(?:\s*(?:[-/–]|to)\s*(?:{SEVERITY_ALTERNATION}))?(?:\s+(?:severity|priority|risk|issue|impact))?"
 )
 _CLEAN_PHRASE = (
-    r"none found|none|not detected|not found|not applicable|n/?a|no issues?(?: found| here)?|good|very good|excellent|"
-    r"by design|pass(?:ed)?|ok|okay|safe|clean|compliant|verified|secure|strong|no action(?: needed| required)?|not vulnerable|"
+    r"none found|none|not detected|not found|not applicable|n/?a|no issues?(?: found| here)?|good|very "
+    r"good|excellent|"
+    r"by design|pass(?:ed)?|ok|okay|safe|clean|compliant|verified|secure|strong|no action(?: needed| "
+    r"required)?|not vulnerable|"
     r"no change needed|working|no problems?|correct|intended|expected|solid|well done|perfect"
 )
-_AFTER = r"(?:\s*[,;:—–-]?\s*\([^()]{0,120}\)|\s+[—–-]\s[^()]{0,80}|\s+(?:in|on|by|as of|via|since)\s[^()]{0,60}|\s+\d{4}-\d\d-\d\d)?"
+_AFTER = (
+    r"(?:\s*[,;:—–-]?\s*\([^()]{0,120}\)|\s+[—–-]\s[^()]{0,80}"
+    r"|\s+(?:in|on|by|as of|via|since)\s[^()]{0,60}|\s+\d{4}-\d\d-\d\d)?"
+)
 _SUFFIX = re.compile(
     rf"^(?P<head>.+?)\s*(?:[—–|:]+|\s-{{1,2}})\s*[*_`\[(]*(?:{EMOJI}|\s)*"
-    rf"(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|{_CLEAN_PHRASE})[*_`\])]*(?P<after>{_AFTER})[*_`\])]*\s*$",
+    rf"(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|"
+    rf"{_CLEAN_PHRASE})[*_`\])]*(?P<after>{_AFTER})[*_`\])]*\s*$",
     re.IGNORECASE,
 )
 _BRACKET_SUFFIX = re.compile(
-    rf"^(?P<head>.+?)\s*[(\[]\s*(?:{EMOJI}|\s)*(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|{_CLEAN_PHRASE})"
+    rf"^(?P<head>.+?)\s*[(\[]\s*(?:{EMOJI}|\s)*(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|"
+    rf"{_CLEAN_PHRASE})"
     r"(?P<after>(?:\s*[,;:/—–][^()\[\]]{0,80}|\s[^()\[\]]{0,60})?)[)\]]\s*$",
     re.IGNORECASE,
 )
-_MARK_STATUS = re.compile(rf"^(?P<head>.+?)\s*[✅☑✔❌⚠🔴🟡🟢⏸⏳🔄🚧]\ufe0f?\s*(?P<tag>{STATUS_ALTERNATION})(?P<after>{_AFTER})\s*$", re.IGNORECASE)
+_MARK_STATUS = re.compile(
+    rf"^(?P<head>.+?)\s*[✅☑✔❌⚠🔴🟡🟢⏸⏳🔄🚧]\ufe0f?\s*(?P<tag>{STATUS_ALTERNATION})(?P<after>{_AFTER})\s*$",
+    re.IGNORECASE,
+)
 _PREFIX = re.compile(
-    rf"^(?:[\[(]\s*(?P<boxed>{_SEVERITY_PHRASE})\s*[\])]\s*[:—–-]*|(?P<bare>{_SEVERITY_PHRASE})\s*(?:[:—–|]+|-\s))\s*(?=\S)",
+    rf"^(?:[\[(]\s*(?P<boxed>{_SEVERITY_PHRASE})\s*[\])]\s*[:—–-]*|(?P<bare>{_SEVERITY_PHRASE})\s*(?:[:—–|"
+    rf"]+|-\s))\s*(?=\S)",
     re.IGNORECASE,
 )
 _STATUS_PREFIX = re.compile(
-    rf"^(?:[\[(]\s*(?P<boxed>{STATUS_ALTERNATION})\s*[\])]\s*[:—–-]*|(?P<bare>{STATUS_ALTERNATION})\s*(?:[:—–|]+|-\s))\s*(?=\S)",
+    rf"^(?:[\[(]\s*(?P<boxed>{STATUS_ALTERNATION})\s*[\])]\s*[:—–-]*|"
+    rf"(?P<bare>{STATUS_ALTERNATION})\s*(?:[:—–|]+|-\s))\s*(?=\S)",
     re.IGNORECASE,
 )
 _STATUS_WITH_TITLE = re.compile(rf"^(?P<tag>{STATUS_ALTERNATION})\s*\((?P<title>.+)\)[.:]?$", re.IGNORECASE)
@@ -104,7 +121,17 @@ class TitleParts:
 
 def plain(text: str) -> str:
     """`text` without links, HTML tags, emphasis and surrounding space; code marks are kept."""
-    text = text[:MAX_TITLE].replace("\n", " ").replace("\ue000", "").replace("\ue001", "").replace("\\[", "[").replace("\\]", "]").replace("\\_", "_")
+    text = (
+        text[:MAX_TITLE]
+        .replace("\n", " ")
+        .replace("\ue000", "")
+        .replace("\ue001", "")
+        .replace("\\[", "[")
+        .replace("\\]", "]")
+        .replace("\\_", "_")
+    )
+    if not _MARKUP.search(text):
+        return " ".join(text.split())
     text = _LINK.sub(r"\1", text)
     pieces = _CODE_SPAN.split(text)
     if len(pieces) > 1:
@@ -124,7 +151,9 @@ def _without_emphasis(text: str) -> str:
 
 def read_title(raw: str, weak_prefixes: frozenset[str] = frozenset()) -> TitleParts:
     """Take a title apart. `weak_prefixes` are ref prefixes that may stand before a title with a space alone."""
-    parts = TitleParts(title="", checked=bool(_CHECK.search(raw[:4]) or _CHECK.search(raw[:MAX_TITLE].rstrip()[-3:])))
+    parts = TitleParts(
+        title="", checked=bool(_CHECK.search(raw[:4]) or _CHECK.search(raw[:MAX_TITLE].rstrip()[-3:]))
+    )
     text = plain(raw)
     struck = _STRUCK.match(text)
     if struck:
@@ -196,7 +225,9 @@ def _take_prefix(parts: TitleParts, text: str) -> tuple[TitleParts, str]:
         return replace(parts, severity=severity_of(written), severity_as_written=written), text[match.end() :]
     wrapped = _STATUS_WITH_TITLE.match(text)
     if wrapped and parts.status is None:
-        return replace(parts, status=status_of(wrapped["tag"]), status_as_written=wrapped["tag"]), wrapped["title"]
+        return replace(parts, status=status_of(wrapped["tag"]), status_as_written=wrapped["tag"]), wrapped[
+            "title"
+        ]
     match = _STATUS_PREFIX.match(text)
     if match and parts.status is None:
         written = match["boxed"] or match["bare"]
@@ -236,5 +267,4 @@ def _with_tag(parts: TitleParts, tag: str, after: str) -> TitleParts:
 def _tidy(text: str) -> str:
     text = _TRAILING_EMOJI.sub("", _LEADING_EMOJI.sub("", text.strip())).strip()
     text = re.sub(r"^[:—–-]+\s*", "", text)
-    text = text.strip("*").rstrip(":").strip()
-    return text
+    return text.strip("*").rstrip(":").strip()

@@ -19,13 +19,17 @@ Totals = tuple[tuple[str, int], ...]
 
 _COUNTED = re.compile(rf"(?<![\w.])(\d{{1,5}})\s*x?\s*[*_]{{0,2}}({SEVERITY_ALTERNATION})\b", re.IGNORECASE)
 _TOTAL = re.compile(
-    r"(?:\btotal(?: (?:issues|findings|bugs|problems))?(?: found| identified| tracked)?\s*[*_]{0,2}\s*[:|]\s*[*_]{0,2}\s*(\d{1,5})\b(?!\+))"
-    r"|(?:(?<![\w.#-])(\d{1,5})\s+(?:(?:new|distinct|unique|total|open|verified)\s+)?(?:issues|findings|bugs|problems|vulnerabilities|concerns)\s+"
-    r"(?:were\s+)?(?:found|identified|verified|reported|detected|across|in total))|(?:findings in scope\s*[*_]{0,2}:\s*[*_]{0,2}\s*(\d{1,5}))",
+    r"(?:\btotal(?: (?:issues|findings|bugs|problems))?(?: found| identified| tracked)?\s*[*_]{0,2}\s*[:|"
+    r"]\s*[*_]{0,2}\s*(\d{1,5})\b(?!\+))"
+    r"|(?:(?<![\w.#-])(\d{1,5})\s+(?:(?:new|distinct|unique|total|open|verified)\s+)?(?:issues|findings|"
+    r"bugs|problems|vulnerabilities|concerns)\s+"
+    r"(?:were\s+)?(?:found|identified|verified|reported|detected|across|in total))|(?:findings in "
+    r"scope\s*[*_]{0,2}:\s*[*_]{0,2}\s*(\d{1,5}))",
     re.IGNORECASE,
 )
 _LINE_COUNT = re.compile(
-    rf"^[\s\-*+>|]*(?:{SEVERITY_ALTERNATION})(?:\s+(?:severity|priority|risk|issues?|findings?|&\s*\w+|/\s*\w+))*[*_]{{0,2}}\s*[:|]\s*"
+    rf"^[\s\-*+>|]*(?:{SEVERITY_ALTERNATION})(?:\s+(?:severity|priority|risk|issues?|findings?|&\s*\w+|"
+    rf"/\s*\w+))*[*_]{{0,2}}\s*[:|]\s*"
     r"[*_]{0,2}\s*[*_]{0,2}(\d{1,5})\b(?!\s*[.:/%]\s*\d)",
     re.IGNORECASE,
 )
@@ -33,7 +37,10 @@ _LINE_COUNT = re.compile(
 
 def found(findings: Sequence[ParsedFinding]) -> Totals:
     counts = Counter(finding.severity for finding in findings if finding.severity)
-    return (("total", len(findings)), *((severity, counts[severity]) for severity in SEVERITIES if counts[severity]))
+    return (
+        ("total", len(findings)),
+        *((severity, counts[severity]) for severity in SEVERITIES if counts[severity]),
+    )
 
 
 def stated(outline: Outline) -> Totals:
@@ -59,7 +66,9 @@ def disagreements(said: Totals, read: Totals, without_rejected: Totals) -> tuple
     rated = [number for key, number in said if key != "total"]
     total = dict(said).get("total")
     if total is not None and len(rated) > 1 and sum(rated) != total:
-        sentences.append(f"The stated totals by severity add up to {sum(rated)}, not to the stated total of {total}.")
+        sentences.append(
+            f"The stated totals by severity add up to {sum(rated)}, not to the stated total of {total}."
+        )
     return tuple(sentences)
 
 
@@ -67,7 +76,9 @@ def _from_front(outline: Outline) -> dict[str, int]:
     counts: dict[str, int] = {}
     for key, value in outline.document.front.pairs:
         name = key.rsplit(".", 1)[-1].replace("_", " ")
-        if not value.isdigit() or not (key.startswith(("findings", "issues", "totals", "counts")) or name in SEVERITY_WORDS):
+        if not value.isdigit() or not (
+            key.startswith(("findings", "issues", "totals", "counts")) or name in SEVERITY_WORDS
+        ):
             continue
         severity = "total" if name in ("total", "findings in scope", "findings") else severity_of(name)
         if severity is not None:
@@ -101,12 +112,14 @@ def _by_rows(table: Block) -> dict[str, int]:
 
 def _by_columns(table: Block) -> dict[str, int]:
     """| Layer | Critical | High | Medium | Low |, with a row of totals or summed up."""
-    keys = {}
-    for at, cell in enumerate(table.header):
+    keys: dict[int, str] = {}
+    for at, cell in enumerate(table.header[1:], 1):
         name = plain(cell).strip("* ").lower()
-        key = "total" if name in ("total", "totals") else severity_of(name) if len(name.split()) <= 3 else None
-        if key is not None and at > 0:
-            keys[at] = key
+        severity = severity_of(name) if len(name.split()) <= 3 else None
+        if name in ("total", "totals"):
+            keys[at] = "total"
+        elif severity is not None:
+            keys[at] = severity
     if len(keys) < 2:
         return {}
     sums: dict[str, int] = {}
@@ -114,7 +127,7 @@ def _by_columns(table: Block) -> dict[str, int]:
         numbers = {at: re.match(r"^\W*(\d{1,5})\W*$", row.cells[at]) for at in keys if at < len(row.cells)}
         if not numbers or not all(numbers.values()):
             return {}
-        values = {keys[at]: _bounded(match[1]) for at, match in numbers.items() if match}
+        values: dict[str, int] = {keys[at]: _bounded(match[1]) for at, match in numbers.items() if match}
         if re.match(r"^\W*(?:grand )?totals?\b", plain(row.cells[0]), re.IGNORECASE):
             return values
         for key, value in values.items():

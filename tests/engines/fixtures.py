@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.engines.stack import Stack, Template
     from tests.factories import World
+
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture
@@ -16,3 +36,60 @@ def world(db: None) -> World:
     from tests import factories
 
     return factories.world()
+
+
+@pytest.fixture(scope="session")
+def migrated(engine: str, database_url: str) -> Iterator[Template]:
+    """A migrated database to copy from."""
+    from tests.engines.stack import Template
+
+    folder = Path(tempfile.mkdtemp(prefix="sr-t-", dir="/tmp"))
+    template = Template(engine, database_url, folder)
+    template.migrate()
+    yield template
+    template.drop()
+
+
+@pytest.fixture(scope="module")
+def open_stack(
+    migrated: Template, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., AbstractContextManager[Stack]]]:
+    """``with open_stack(LEASE_SECONDS="12") as stack``: real processes on a fresh database.
+
+    The ORM of the test speaks to that database inside the block; such a test asks for no ``db``.
+    """
+    from contextlib import contextmanager
+
+    from tests.engines import stack as stacks
+
+    @contextmanager
+    def opening(**overrides: str) -> Iterator[Stack]:
+        with migrated.copy() as url, stacks.opened(tmp_path_factory.mktemp("stack"), url, **overrides) as found:
+            yield found
+
+    with django_db_blocker.unblock():
+        yield opening
+
+
+@pytest.fixture(scope="module")
+def stack(open_stack: Callable[..., AbstractContextManager[Stack]]) -> Iterator[Stack]:
+    """One stack, with fast limits, for the tests of a module. Nothing runs in it until a test starts it."""
+    with open_stack() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium of the machine; no download."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if not program:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    # Playwright keeps an event loop in this thread, beside which Django would refuse the ORM.
+    # Per module, because asyncio.run() of other tests would not start beside it either.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        found = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield found
+        found.close()

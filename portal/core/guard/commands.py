@@ -41,6 +41,7 @@ EXEMPT: Final = frozenset(
         "showmigrations",
         "sqlflush",
         "sqlmigrate",
+        "state_diagrams",
         "sqlsequencereset",
         "squashmigrations",
         "startapp",

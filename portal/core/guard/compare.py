@@ -2,10 +2,10 @@
 
 Missing or changed refuses, whatever it is. Extra columns, constraints and
 triggers on known tables refuse too: code that does not know them cannot
-promise to keep them. Extra indexes only warn, unless they are unique: those refuse rows as
-a constraint does. Tables that no manifest knows
-are nobody's business. What a recorded ``expand`` migration ahead of the code
-added to a table of its own app is explained, unless old code could not insert.
+promise to keep them. Extra indexes only warn, unless they are unique: those
+refuse rows as a constraint does. Tables that no manifest knows are nobody's
+business. What a recorded ``expand`` migration ahead of the code added to a
+table of its own app is explained, unless old code could not insert.
 """
 
 from __future__ import annotations

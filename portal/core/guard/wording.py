@@ -15,7 +15,8 @@ Row = tuple[str, str, str]
 
 def rows(report: Report) -> Iterator[tuple[Weight, Row]]:
     """What differs, as (weight, (what, code expects, database has)); migrations first."""
-    for app, name in report.pending:
+    # Of an empty database the sentence says it all.
+    for app, name in report.pending if report.code != "schema_empty" else ():
         yield Weight.REFUSE, ("Behind", f"{app}.{name}", "not applied")
     for (app, name), record in report.ahead.items():
         weight = Weight.EXPLAINED if record.kind == "expand" else Weight.REFUSE

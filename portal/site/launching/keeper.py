@@ -11,6 +11,7 @@ Stands alone, without the project's imports: it is one of each process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -88,10 +89,8 @@ def _told_to_stop(link: int) -> bool:
 
 
 def _signal_group(child: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Supervisor:
         while not (child.watched and child.program.ready()):
             if time.monotonic() > deadline:
                 raise Ended(1, f"{child.name} was not ready within {READY_SECONDS:g} s.")
-            self._turn(0.05)
+            self._turn(0.1)
         self.steady.add(child)
 
     def _finish(self, program: Program) -> None:

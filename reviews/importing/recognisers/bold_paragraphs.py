@@ -27,13 +27,19 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         region = outline.region(section)
         if region.kind == "decoy":
             continue
-        leads = [(at, block, _LEAD.match(block.text)) for at, block in enumerate(section.blocks) if block.kind == "paragraph"]
+        leads = [
+            (at, block, _LEAD.match(block.text))
+            for at, block in enumerate(section.blocks)
+            if block.kind == "paragraph"
+        ]
         for at, block, match in leads:
             if match is None or label_meaning(match["lead"]) is not None:
                 continue
             parts = read_title(match["lead"], outline.weak)
             named = parts.ref is not None or bool(_NUMBER_IN_BRACKETS.match(match["lead"]))
-            if not named and not (region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD):
+            if not named and not (
+                region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD
+            ):
                 continue
             end = _end(section, at)
             why_not = decoys.not_a_finding(parts, block.text)
@@ -42,7 +48,9 @@ def propose(outline: Outline) -> Iterator[Proposal]:
                 continue
             said = status_of(match["rest"].lstrip(" :—–-"))
             if said is not None and parts.status is None:
-                parts = replace(parts, status=said, status_as_written=plain(match["rest"].lstrip(" :—–-"))[:600])
+                parts = replace(
+                    parts, status=said, status_as_written=plain(match["rest"].lstrip(" :—–-"))[:600]
+                )
             yield Candidate(
                 shape="paragraph",
                 parts=parts,
@@ -50,7 +58,8 @@ def propose(outline: Outline) -> Iterator[Proposal]:
                 section=section,
                 line_start=block.start,
                 line_end=end,
-                reason="a paragraph with a bold lead" + (f" and the ref {parts.ref or parts.number}" if named else ""),
+                reason="a paragraph with a bold lead"
+                + (f" and the ref {parts.ref or parts.number}" if named else ""),
                 weight=WEIGHT_REF if named else WEIGHT_GROUP,
                 tier=tier_of(region),
                 block=block,

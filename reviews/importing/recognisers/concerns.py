@@ -16,7 +16,12 @@ WEIGHT_PLAIN = 0.55
 
 def propose(outline: Outline) -> Iterator[Proposal]:
     for section in outline.document.sections():
-        if section.parent is None or section.level == 1 or pseudo(section) or outline.title(section).ref is not None:
+        if (
+            section.parent is None
+            or section.level == 1
+            or pseudo(section)
+            or outline.title(section).ref is not None
+        ):
             continue
         around = outline.around(section)
         if around.kind != "findings" or around.group or is_part(section, outline) or groups(section, outline):

@@ -19,9 +19,16 @@ MAX_ITEM_TEXT = 3_000
 MIN_CLAUSE = 30
 MAX_CLAUSE = 220
 
-_BOLD_LEAD = re.compile(rf"^(?:{EMOJI}|\s)*(?P<strike>~~)?(\*\*|__)(?=\S)(?P<lead>(?:(?!\2).)+?)\2(?P<close>~~)?")
-_ONLY_REF = re.compile(r"^\[?#?[A-Z][\w#-]{0,20}\d[a-z]?\]?[:.)]?$|^\[?\d{1,4}\]?[:.)]?$|^(?:issue|bug|finding)\s*#?\d+[:.]?$", re.I)
-_STATE_LEAD = re.compile(r"^(?:todo|new|warning|minor|major|missing|fragile|note|caution|attention|bug|issue|problem)$", re.I)
+_BOLD_LEAD = re.compile(
+    rf"^(?:{EMOJI}|\s)*(?P<strike>~~)?(\*\*|__)(?=\S)(?P<lead>(?:(?!\2).)+?)\2(?P<close>~~)?"
+)
+_ONLY_REF = re.compile(
+    r"^\[?#?[A-Z][\w#-]{0,20}\d[a-z]?\]?[:.)]?$|^\[?\d{1,4}\]?[:.)]?$|^(?:issue|bug|finding)\s*#?\d+[:.]?$",
+    re.I,
+)
+_STATE_LEAD = re.compile(
+    r"^(?:todo|new|warning|minor|major|missing|fragile|note|caution|attention|bug|issue|problem)$", re.I
+)
 _REST_SEVERITY = re.compile(r"^\s*[:—–-]*\s*[\[(*_]{0,3}\s*(?=\w)")
 _CLAUSE_END = re.compile(r"\s[—–]\s|\s--?\s(?=[A-Za-z])|(?<=[^.\s]{3})[.!?](?=\s+[A-Z`(*])|\s*→\s*|;\s")
 
@@ -66,7 +73,9 @@ def read_item(block: Block, section: Section, region: Region, outline: Outline) 
     else:
         parts = _read_bold(lead, joined, outline)
     tagged = parts.ref is not None or parts.severity is not None
-    return Item(block, section, region, parts, plain(joined), lead is not None, tagged, _tier(region, section))
+    return Item(
+        block, section, region, parts, plain(joined), lead is not None, tagged, _tier(region, section)
+    )
 
 
 def _tier(region: Region, section: Section) -> Tier:
@@ -89,7 +98,11 @@ def _read_bold(lead: re.Match[str], joined: str, outline: Outline) -> TitleParts
     if lead["strike"]:
         raw = f"~~{raw}~~"
     severity = leading_severity(bare)
-    if _ONLY_REF.match(bare) or _STATE_LEAD.match(bare) or (severity is not None and not severity[2].strip(" :)]-")):
+    if (
+        _ONLY_REF.match(bare)
+        or _STATE_LEAD.match(bare)
+        or (severity is not None and not severity[2].strip(" :)]-"))
+    ):
         return read_title(f"{bare.strip('[]')}: {_first_clause(rest.lstrip(' :—–-'))}", outline.weak)
     if status_of(bare) is not None and len(bare) < 16:
         parts = read_title(_first_clause(rest.lstrip(" :—–-")), outline.weak)
@@ -103,7 +116,11 @@ def _with_rest(parts: TitleParts, rest: str) -> TitleParts:
     gap = _REST_SEVERITY.match(rest)
     after = rest[gap.end() :] if gap else rest
     severity = leading_severity(after) if gap else None
-    if severity is not None and parts.severity is None and re.match(r"\s*(?:[\])*_]|[—–:,.;(-]|severity|priority|risk|$)", severity[2]):
+    if (
+        severity is not None
+        and parts.severity is None
+        and re.match(r"\s*(?:[\])*_]|[—–:,.;(-]|severity|priority|risk|$)", severity[2])
+    ):
         parts = replace(parts, severity=severity[0], severity_as_written=severity[1])
     status = status_of(after) if gap else None
     if status is not None and parts.status is None and re.match(r"\s*[*_(\[✅❌]", rest):
@@ -138,7 +155,9 @@ def candidate(item: Item, reason: str, weight: float) -> Proposal:
     parts = item.parts
     if item.block.checked is not None and parts.status is None:
         status = "fixed" if item.block.checked else "open"
-        parts = replace(parts, status="fixed" if item.block.checked else "open", status_as_written=f"checkbox: {status}")
+        parts = replace(
+            parts, status="fixed" if item.block.checked else "open", status_as_written=f"checkbox: {status}"
+        )
     return Candidate(
         shape="item",
         parts=parts,
@@ -158,4 +177,6 @@ def candidate(item: Item, reason: str, weight: float) -> Proposal:
 
 def leads_to_label(section: Section) -> bool:
     """The list belongs to a label such as `Impact:` and so to the finding above it."""
-    return section.parent is not None and label_meaning(plain(section.title)) is not None and section.level > 2
+    return (
+        section.parent is not None and label_meaning(plain(section.title)) is not None and section.level > 2
+    )

@@ -38,5 +38,10 @@ def standings(outline: Outline) -> Iterator[Standing]:
                 status, severity = cells.get("status", ""), cells.get("severity", "")
                 if ref and (status or severity):
                     yield Standing(
-                        ref, row.line, status_of(status), status or None, severity_of(severity), severity.strip("*") or None
+                        ref,
+                        row.line,
+                        status_of(status),
+                        status or None,
+                        severity_of(severity),
+                        severity.strip("*") or None,
                     )

@@ -126,7 +126,7 @@ def _start(folder: Path, settings: dict[str, str]) -> Server:
         "TEST_LAYER": "",
         **settings,
     }
-    argv = [sys.executable, "-m", "uvicorn", "tests.portal.live.world:application", "--port", str(port)]
+    argv = [sys.executable, "-m", "uvicorn", "tests.portal.live.asgi:application", "--port", str(port)]
     argv += ["--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false"]
     argv += ["--no-access-log", "--timeout-graceful-shutdown", "5", "--lifespan", "off"]
     log = folder / "log"

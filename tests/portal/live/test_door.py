@@ -39,18 +39,17 @@ def test_two_origins_are_refused_even_if_one_is_ours(server, person, dial):
     _, session = person(t1=10)
     with pytest.raises(InvalidStatus) as refused:
         dial(server, session, headers={"Origin": "http://evil.example"})
-    assert refused.value.response.status_code == 403
+    assert refused.value.response.status_code in (400, 403)
 
 
 def test_who_is_not_signed_in_is_refused_before_accept(server, person, dial):
     user, session = person(t1=10)
     user.is_active = False
     user.save(update_fields=["is_active"])
-    for key in (None, "", "x" * 32, "\x0b", session):
-        with pytest.raises((InvalidStatus, Exception)) as refused:
+    for key in (None, "", "x" * 32, "\x85", session):
+        with pytest.raises(InvalidStatus) as refused:
             dial(server, key)
-        if isinstance(refused.value, InvalidStatus):
-            assert refused.value.response.status_code in (400, 403)
+        assert refused.value.response.status_code in (400, 403)
 
 
 def test_a_session_of_a_former_password_is_refused(server, person, dial):

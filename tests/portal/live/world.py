@@ -1,39 +1,18 @@
-"""Streams for the tests of live pages, and the ASGI application that serves them.
+"""Streams for the tests of live pages; registered in the server's process alone.
 
 Teams are Django groups: ``team:1:30`` is the role 30 in the scope ``team:1``.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
-import django
 from channels.layers import InMemoryChannelLayer
-from channels.routing import ProtocolTypeRouter
-from django.apps import apps
-from django.conf import settings
 
-LAYERS: dict[str, dict[str, Any]] = {
-    "dropping": {"BACKEND": "tests.portal.live.world.DroppingLayer"},
-    "absent": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": ["unix:///nonexistent/valkey.sock"], "prefix": "shiproom"},
-    },
-}
-if not apps.ready:
-    if os.environ.get("TEST_LAYER"):
-        settings.CHANNEL_LAYERS = {"default": LAYERS[os.environ["TEST_LAYER"]]}
-    django.setup()
-
-from django.core.asgi import get_asgi_application  # noqa: E402
-
-from portal.core import access  # noqa: E402
-from portal.core.access import SIGNED_IN, Role, within  # noqa: E402
-from portal.live import streams  # noqa: E402
-from portal.live.models import Stream  # noqa: E402
-from portal.live.routing import websocket_application  # noqa: E402
+from portal.core import access
+from portal.core.access import SIGNED_IN, Role, within
+from portal.live import streams
 
 WIDTH = 10
 FLOOD = "x" * 50_000
@@ -57,6 +36,12 @@ def team_of(name: str) -> str | None:
     return f"team:{int(number)}" if number.isdecimal() and int(number) <= 99 else None
 
 
+def _stream() -> Any:
+    from portal.live.models import Stream
+
+    return Stream.objects
+
+
 class Heads:
     """Rows made up from the head of the event stream of the same name: row n ends at n times its width."""
 
@@ -64,10 +49,10 @@ class Heads:
         self.width = width
 
     def epoch(self, name: str) -> str:
-        return Stream.objects.filter(name=name).values_list("epoch", flat=True).first() or "none"
+        return _stream().filter(name=name).values_list("epoch", flat=True).first() or "none"
 
     def head(self, names: Sequence[str]) -> dict[str, int]:
-        heads = Stream.objects.filter(name__in=names).values_list("name", "head")
+        heads = _stream().filter(name__in=names).values_list("name", "head")
         return {name: head * self.width for name, head in heads}
 
     def rows(self, name: str, after: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
@@ -81,19 +66,17 @@ class Heads:
 
 class Tally:
     def digest(self, name: str) -> str:
-        return str(Stream.objects.filter(name="room:1.tally").values_list("head", flat=True).first())
+        return str(_stream().filter(name="room:1.tally").values_list("head", flat=True).first())
 
 
 def everywhere(name: str) -> str | None:
     return ""
 
 
-if streams.kind_of("room:1") is None:
+def register() -> None:
     access.register_scopes("team", held)
     streams.register("room", within(Role.VIEWER), team_of)
     streams.register("vault", within(Role.OWNER), team_of)
     streams.register("text", SIGNED_IN, everywhere, Heads(WIDTH))
     streams.register("flood", SIGNED_IN, everywhere, Heads(1))
     streams.register("tally", SIGNED_IN, everywhere, Tally())
-
-application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": websocket_application})
