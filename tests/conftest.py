@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("TEST_ENGINE", "sqlite"),
         help="the database of this run",
     )
+    parser.addoption("--second", action="store_true", help="leave out the tests that the first run has done once")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,10 +88,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On SQLite the tests of PostgreSQL alone are not of this run: left out, not skipped."""
-    if config.getoption("engine") == "postgresql":
-        return
-    left_out = [item for item in items if item.get_closest_marker("postgresql")]
+    """What belongs to another run is left out, not skipped: every skip is a test that should have run."""
+    elsewhere = {"postgresql"} if config.getoption("engine") != "postgresql" else set()
+    if config.getoption("second"):
+        elsewhere.add("once")
+    left_out = [item for item in items if elsewhere & {mark.name for mark in item.iter_markers()}]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

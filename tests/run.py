@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.engines import postgresql, valkey
 
@@ -53,7 +53,10 @@ def main(argv: list[str]) -> int:
         _ensure_chromium()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
-        results = [_run(engine, rest, environment, Path(reports) / f"{engine}.xml") for engine in engines]
+        results = []
+        for engine in engines:
+            arguments = [*rest, "--second"] if results else rest
+            results.append(_run(engine, arguments, environment, Path(reports) / f"{engine}.xml"))
     for result in results:
         if strict:
             result.failed += [f"{name} (skipped: {reason})" for name, reason in result.skipped if not _allowed(reason)]
@@ -120,7 +123,7 @@ def _read(report: Path, result: Result) -> None:
     if not report.exists():
         result.failed.append("pytest left no report")
         return
-    for case in ET.parse(report).getroot().iter("testcase"):
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
         name = "::".join(part for part in (case.get("file") or case.get("classname"), case.get("name")) if part)
         result.times.append((float(case.get("time", "0")), name))
         if case.find("failure") is not None or case.find("error") is not None:

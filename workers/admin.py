@@ -46,7 +46,12 @@ class JobPage(ReadOnly):
 
     @admin.action(description="Cancel the chosen jobs", permissions=["administer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, lambda job: queue.cancel(job, reason="Cancelled in the admin."), "cancelled, or asked to stop")
+        self._each(
+            request,
+            queryset,
+            lambda job: queue.cancel(job, reason="Cancelled in the admin."),
+            "cancelled, or asked to stop",
+        )
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Callable[[Job], Job], said: str) -> None:
         """Each job by itself: one that refuses is named and stops no other."""
@@ -141,8 +146,12 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text='Variables filled from the secret store: {"ANTHROPIC_API_KEY": "name-of-the-secret"}.',
     )
-    wall_seconds = forms.IntegerField(min_value=5, widget=UnfoldAdminIntegerFieldWidget, help_text="A turn is stopped after this time.")
-    silence_seconds = forms.IntegerField(min_value=5, widget=UnfoldAdminIntegerFieldWidget, help_text="Or after this time without a line.")
+    wall_seconds = forms.IntegerField(
+        min_value=5, widget=UnfoldAdminIntegerFieldWidget, help_text="A turn is stopped after this time."
+    )
+    silence_seconds = forms.IntegerField(
+        min_value=5, widget=UnfoldAdminIntegerFieldWidget, help_text="Or after this time without a line."
+    )
 
     class Meta:
         model = Agent
@@ -200,7 +209,13 @@ class AgentPage(Admin):
     inlines = (Versions,)
     fieldsets = (
         (None, {"fields": ("name", "enabled", "concurrency")}),
-        ("Profile", {"fields": PROFILE, "description": "A change of the profile makes the next version; turns keep the one they ran with."}),
+        (
+            "Profile",
+            {
+                "fields": PROFILE,
+                "description": "A change of the profile makes the next version; turns keep the one they ran with.",
+            },
+        ),
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -216,7 +231,9 @@ class AgentPage(Admin):
                 return
             Agent.objects.select_for_update().get(pk=obj.pk)
             last = AgentVersion.objects.filter(agent=obj).aggregate(last=Max("number"))["last"] or 0
-            made = AgentVersion.objects.create(agent=obj, number=last + 1, **{name: form.cleaned_data[name] for name in PROFILE})
+            made = AgentVersion.objects.create(
+                agent=obj, number=last + 1, **{name: form.cleaned_data[name] for name in PROFILE}
+            )
             work.record("agent.version", self.subject_of(obj), after={"number": made.number, "command": made.command})
 
 

@@ -38,7 +38,7 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
 
 
 @admin.register(User)
-class UserPage(Admin, UserAdmin):
+class UserPage(Admin, UserAdmin):  # type: ignore[type-arg,misc]
     kind = "user"
     add_form = NewUser
     change_password_form = PasswordForm

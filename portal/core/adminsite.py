@@ -31,7 +31,9 @@ def write_changed(row: Model, values: dict[str, Any], kind: str, subject: str) -
         if before is None or rows.update(**values) != 1:
             raise Gone(f"{subject} is not there any more.")
         after = {name: plain(value) for name, value in values.items()}
-        work.record(f"{kind}.changed", subject, before={name: plain(value) for name, value in before.items()}, after=after)
+        work.record(
+            f"{kind}.changed", subject, before={name: plain(value) for name, value in before.items()}, after=after
+        )
 
 
 class Admin(ModelAdmin):  # type: ignore[misc]
@@ -51,7 +53,9 @@ class Admin(ModelAdmin):  # type: ignore[misc]
 
     # Forms ----------------------------------------------------------------
 
-    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
         """Each field carries what the page showed, so that only what its reader changed is written."""
         found: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
         if found is not None and not isinstance(db_field, ForeignKey):
@@ -105,7 +109,10 @@ class Admin(ModelAdmin):  # type: ignore[misc]
         return HttpResponseRedirect(history_url(subject))
 
     def history(self, row: Any) -> str:
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Who changed what</a>', history_url(self.subject_of(row)))
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">Who changed what</a>',
+            history_url(self.subject_of(row)),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         own = tuple(super().get_readonly_fields(request, obj))
@@ -166,5 +173,7 @@ class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if self.instance.pk and self.cleaned_data.get("seen") != self.instance.version:
-            raise forms.ValidationError("It has changed since you opened it. Look again, then decide; what you typed is below.")
+            raise forms.ValidationError(
+                "It has changed since you opened it. Look again, then decide; what you typed is below."
+            )
         return cleaned

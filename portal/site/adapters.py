@@ -24,7 +24,9 @@ class ClosedSignup(DefaultAccountAdapter):  # type: ignore[misc]
         if code != "email_password_mismatch":
             error: ValidationError = super().validation_error(code, *args)
             return error
-        failures = AxesProxyHandler.get_failures(context.request, {"login": _account(context.request.POST.get("login", ""))})
+        failures = AxesProxyHandler.get_failures(
+            context.request, {"login": _account(context.request.POST.get("login", ""))}
+        )
         left = max(settings.LIMITS["LOGIN_FAILURES"] - failures, 0)
         tries = "1 try is" if left == 1 else f"{left} tries are"
         return ValidationError(f"The e-mail address or the password is wrong. {tries} left.", code=code)

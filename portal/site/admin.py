@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import allauth.account.admin
-import allauth.mfa.admin
-import axes.admin
 import django.contrib.auth.admin  # noqa: F401
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress

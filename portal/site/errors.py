@@ -15,7 +15,13 @@ def answer(request: HttpRequest, status: int, template: str, **context: Any) -> 
     """An error page without a query: no context processor runs, since the database may be what broke."""
     request_id = getattr(request, "request_id", "")
     if "application/json" in request.headers.get("Accept", ""):
-        body = {"error": {"code": template.partition(".")[0], "message": context.get("sentence", ""), "request_id": request_id}}
+        body = {
+            "error": {
+                "code": template.partition(".")[0],
+                "message": context.get("sentence", ""),
+                "request_id": request_id,
+            }
+        }
         return JsonResponse(body, status=status)
     kept = {"status": status, "request_id": request_id, "at": datetime.now(UTC), "path": request.path, **context}
     return HttpResponse(loader.get_template(template).render(kept), status=status)
@@ -36,7 +42,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     typed = [
         (name, value)
         for name, value in request.POST.items()
-        if isinstance(value, str) and value.strip() and name not in secret and "password" not in name and "code" not in name
+        if isinstance(value, str)
+        and value.strip()
+        and name not in secret
+        and "password" not in name
+        and "code" not in name
     ]
     return answer(request, 403, "403_csrf.html", sentence="The form was too old to be trusted.", typed=typed)
 

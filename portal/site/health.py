@@ -92,7 +92,12 @@ def schema() -> Check:
     answer = str(getattr(report, "answer", ""))
     count = len(getattr(report, "differences", ()))
     if answer in {"refuse", "refused"}:
-        return Check("schema", "broken", f"The schema is not what the code expects ({count} differences).", {"differences": count})
+        return Check(
+            "schema",
+            "broken",
+            f"The schema is not what the code expects ({count} differences).",
+            {"differences": count},
+        )
     if answer == "equal" and not getattr(report, "override", None):
         return Check("schema", "ok", "The schema matches the code.", {"differences": count})
     return Check("schema", "warning", f"The schema is {answer}; {count} differences.", {"differences": count})
@@ -110,7 +115,9 @@ def broker() -> Check:
     try:
         client.ping()
     except (redis.RedisError, OSError):
-        return Check("broker", "warning", "The broker does not answer. Work goes on, up to 20 s later; pages are not live.")
+        return Check(
+            "broker", "warning", "The broker does not answer. Work goes on, up to 20 s later; pages are not live."
+        )
     finally:
         client.close()
     took = round((time.monotonic() - began) * 1000, 1)
@@ -128,7 +135,9 @@ def workers() -> list[Check]:
 def _pool(pool: Pool, alive: int) -> Check:
     name = f"workers_{pool.value}"
     if not alive:
-        return Check(name, "broken", f"No worker of the pool {pool.label.lower()} is alive; its jobs wait.", {"alive": 0})
+        return Check(
+            name, "broken", f"No worker of the pool {pool.label.lower()} is alive; its jobs wait.", {"alive": 0}
+        )
     return Check(name, "ok", f"{alive} alive.", {"alive": alive})
 
 
@@ -146,7 +155,9 @@ def disk() -> Check:
     usage = shutil.disk_usage(settings.DATA_DIR)
     free = round(100 * usage.free / usage.total)
     words = f"{free} % of the disk of DATA_DIR is free ({usage.free // 1_073_741_824} GiB)."
-    return Check("disk", "warning" if free < settings.LIMITS["DISK_WARN_PERCENT"] else "ok", words, {"free_percent": free})
+    return Check(
+        "disk", "warning" if free < settings.LIMITS["DISK_WARN_PERCENT"] else "ok", words, {"free_percent": free}
+    )
 
 
 def limits_in_force() -> list[tuple[limits.Limit, int]]:

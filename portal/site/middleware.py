@@ -18,7 +18,10 @@ class AdminContentPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.path.startswith("/admin/"):
-            response._csp_update = {"script-src": ["'self'", "'unsafe-eval'"], "style-src": ["'self'", "'unsafe-inline'"]}  # type: ignore[attr-defined]
+            response._csp_update = {
+                "script-src": ["'self'", "'unsafe-eval'"],
+                "style-src": ["'self'", "'unsafe-inline'"],
+            }  # type: ignore[attr-defined]
         return response
 
 

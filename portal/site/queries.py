@@ -135,14 +135,23 @@ def _findings(projects: set[int] | None) -> Panel:
 
 def _deployments(projects: set[int] | None) -> Panel:
     """Refused ones that nothing followed."""
-    later = Deployment.objects.filter(service=OuterRef("service"), environment=OuterRef("environment"), id__gt=OuterRef("id"))
+    later = Deployment.objects.filter(
+        service=OuterRef("service"), environment=OuterRef("environment"), id__gt=OuterRef("id")
+    )
     refused = Deployment.objects.filter(~Exists(later), state=DeploymentState.REFUSED)
     rows = within(refused, "service__project", projects).select_related("service", "environment", "verdict")
     return _panel(
         "Deployments held",
         "/deployments/",
         (
-            Need("refused", str(row), str(row.verdict).capitalize(), row.requested_at, row.get_absolute_url(), "See reasons")
+            Need(
+                "refused",
+                str(row),
+                str(row.verdict).capitalize(),
+                row.requested_at,
+                row.get_absolute_url(),
+                "See reasons",
+            )
             for row in rows.order_by("-id")[: PANEL_ROWS + 1]
         ),
     )
@@ -194,10 +203,22 @@ def stats_of(user: Reader) -> list[Stat]:
     )
     jobs = counts(user)
     return [
-        Stat("Open findings", findings["all"], f"{findings['critical']} critical, {findings['important']} important", "/reviews/"),
-        Stat("Tickets not done", tickets["all"], f"{tickets['running']} running, {tickets['queued']} queued", "/tickets/"),
+        Stat(
+            "Open findings",
+            findings["all"],
+            f"{findings['critical']} critical, {findings['important']} important",
+            "/reviews/",
+        ),
+        Stat(
+            "Tickets not done", tickets["all"], f"{tickets['running']} running, {tickets['queued']} queued", "/tickets/"
+        ),
         Stat("Jobs waiting", jobs.queued, f"{jobs.running} running, {jobs.dead} dead", "/workers/?state=queued"),
-        Stat("Deployments, 7 days", shipped["all"], f"{shipped['done']} done, {shipped['refused']} refused", "/deployments/"),
+        Stat(
+            "Deployments, 7 days",
+            shipped["all"],
+            f"{shipped['done']} done, {shipped['refused']} refused",
+            "/deployments/",
+        ),
     ]
 
 

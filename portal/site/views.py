@@ -43,7 +43,7 @@ def _needs(request: HttpRequest) -> dict[str, Any]:
 def theme(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("theme", "")
     if chosen in User.Theme.values:
-        User.objects.filter(pk=request.user.pk).update(theme=chosen)
+        User.objects.filter(email=request.user.get_username()).update(theme=chosen)
     return _back(request)
 
 

@@ -33,6 +33,7 @@ _BOLD_ALONE = re.compile(
     r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$"
 )
 _MARKER_RUN = re.compile(rf"^\s*((?:[>\-*+]|\d{{1,9}}[.)])[ \t]*){{{MAX_MARKERS},}}[^\s\->*+]")
+_DEEP_QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?){2,}")
 _TASK = re.compile(r"^\[([ xX~\-])\]\s+")
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
 _TABLE_RULE = re.compile(r"^\s{0,3}\|?\s*:?-{2,}:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
@@ -136,6 +137,8 @@ def _tame(line: str) -> str:
     """A line that the block rules can be given: bounded in length and in nesting of its markers."""
     if len(line) > MAX_LINE:
         line = line[:MAX_LINE]
+    # Each level of quotation is read anew inside the one around it; nobody quotes reviews this deeply.
+    line = _DEEP_QUOTE.sub("> ", line)
     if _MARKER_RUN.match(line[:400]):
         return "\\" + line[:MAX_LINE_FOR_BLOCKS]
     # markdown-it replaces NUL and this model must not count lines otherwise than the author's editor does.

@@ -30,6 +30,7 @@ EXEMPT: Final = frozenset(
         "dbshell",  # where drift is mended
         "diffsettings",
         "findstatic",
+        "healthy",
         "inspectdb",
         "makemigrations",
         "migrate",

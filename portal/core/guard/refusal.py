@@ -26,11 +26,12 @@ from django.utils.safestring import mark_safe
 
 import portal
 from portal.core.guard import wording
-from portal.core.guard.answer import Report, as_json, look
+from portal.core.guard.answer import Answer, Report, as_json, look
 from portal.core.guard.compare import Weight
 from portal.core.guard.entrances import announce
 
 LOOK_EVERY_SECONDS: Final = 5.0
+_JSON: Final = "application/json"
 ROWS_SHOWN: Final = 100
 _TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 _STYLE: Final = (_TEMPLATES / "schema.css").read_text(encoding="utf-8")
@@ -68,7 +69,7 @@ class Guarded:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._real is None and scope["type"] == "http" and scope["path"] == "/livez":
-            await _respond(scope, send, "text/plain; charset=utf-8", "alive\n", status=200)
+            await _respond(scope, send, _JSON, json.dumps({"status": "alive"}), status=200)
         elif real := self._real or await self._admitted():
             await real(scope, receive, send)
         elif scope["type"] == "http":
@@ -114,18 +115,22 @@ class Guarded:
     async def _refuse(self, scope: Scope, send: Send) -> None:
         assert self._report is not None
         wants_json = b"application/json" in dict(scope["headers"]).get(b"accept", b"")
-        if scope["path"] in {"/readyz", "/status.json"}:
-            await _respond(scope, send, "application/json", {"ready": False} | as_json(self._report))
+        said = {"code": self._report.code, "message": self._report.sentence}
+        if scope["path"] == "/readyz":
+            missing = "database" if self._report.answer is Answer.DOWN else "schema"
+            await _respond(scope, send, _JSON, json.dumps({"status": "unready", "missing": [missing]} | said))
+        elif scope["path"] == "/status.json":
+            status = {"version": portal.__version__, "answer": "broken", "schema": as_json(self._report)}
+            await _respond(scope, send, _JSON, json.dumps(status))
         elif wants_json:
-            error = {"code": self._report.code, "message": self._report.sentence}
-            await _respond(scope, send, "application/json", {"error": error})
+            await _respond(scope, send, _JSON, json.dumps({"error": said}))
         else:
             page = render(self._report, self._since, self._looked)
             await _respond(scope, send, "text/html; charset=utf-8", page)
 
 
-async def _respond(scope: Scope, send: Send, kind: str, content: str | dict[str, Any], status: int = 503) -> None:
-    body = (content if isinstance(content, str) else json.dumps(content)).encode()
+async def _respond(scope: Scope, send: Send, kind: str, content: str, status: int = 503) -> None:
+    body = content.encode()
     headers = {
         "content-type": kind,
         "content-length": str(len(body)),

@@ -41,7 +41,9 @@ def livez(request: HttpRequest) -> JsonResponse:
 @page("installation.readyz", PUBLIC)
 def readyz(request: HttpRequest) -> JsonResponse:
     missing = [check.name for check in health.ready()]
-    return JsonResponse({"status": "unready", "missing": missing} if missing else {"status": "ready"}, status=503 if missing else 200)
+    return JsonResponse(
+        {"status": "unready", "missing": missing} if missing else {"status": "ready"}, status=503 if missing else 200
+    )
 
 
 @page("installation.schema", ADMIN)

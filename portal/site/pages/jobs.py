@@ -101,7 +101,11 @@ def job_fragment(request: HttpRequest, job: Job, number: int) -> HttpResponse:
 
 def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
     attempts = list(job.attempts.order_by("-fence")[: ATTEMPTS_SHOWN + 1])
-    output = AttemptOutput.objects.filter(attempt=attempts[0]).order_by("-offset") if attempts else AttemptOutput.objects.none()
+    output = (
+        AttemptOutput.objects.filter(attempt=attempts[0]).order_by("-offset")
+        if attempts
+        else AttemptOutput.objects.none()
+    )
     pieces = list(output[: OUTPUT_PIECES_SHOWN + 1])
     return {
         "job": job,

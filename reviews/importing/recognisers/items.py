@@ -51,14 +51,18 @@ def items_of(outline: Outline) -> Iterator[Item]:
     """The top-level items of every section, with labels of fields and check marks left out."""
     for section in outline.document.sections():
         region = outline.region(section)
-        for block in section.blocks:
-            if block.kind == "item":
-                item = read_item(block, section, region, outline)
-                if item is not None:
-                    yield item
+        items = [block for block in section.blocks if block.kind == "item"]
+        # Asked once per section, for it looks at every item of it.
+        tier = _tier(region, section) if items and region.kind != "decoy" else 1
+        for block in items if region.kind != "decoy" else ():
+            item = read_item(block, section, region, outline, tier)
+            if item is not None:
+                yield item
 
 
-def read_item(block: Block, section: Section, region: Region, outline: Outline) -> Item | None:
+def read_item(
+    block: Block, section: Section, region: Region, outline: Outline, tier: Tier = 1
+) -> Item | None:
     text = block.text[:MAX_ITEM_TEXT]
     if not text.strip() or _is_label(text):
         return None

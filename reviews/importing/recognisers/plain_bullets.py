@@ -18,7 +18,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
     for item in items_of(outline):
         if item.bold or item.block.number is not None or item.block.checked is not None:
             continue
-        if item.region.kind == "decoy" or len(item.parts.title) < MIN_TITLE:
+        if len(item.parts.title) < MIN_TITLE:
             continue
         if item.parts.ref is not None:
             yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_TAGGED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -177,7 +178,7 @@ def sign_in(user: Any) -> str:
 @pytest.fixture
 def dial() -> Iterator[Callable[..., Client]]:
     """Opens sockets, and closes them after the test."""
-    opened: list[ClientConnection] = []
+    opened = contextlib.ExitStack()
 
     def connected(server: Server, session: str | None, **options: Any) -> Client:
         from django.conf import settings
@@ -188,13 +189,11 @@ def dial() -> Iterator[Callable[..., Client]]:
             headers["Cookie"] = f"{settings.SESSION_COOKIE_NAME}={session}"
         path = options.pop("path", "/ws/live/")
         options |= {"compression": None, "proxy": None, "open_timeout": 10, "close_timeout": 1}
-        made = connect(f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, **options)
-        opened.append(made)
-        return Client(made)
+        dialled = connect(f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, **options)
+        return Client(opened.enter_context(dialled))
 
-    yield connected
-    for made in opened:
-        made.close()
+    with opened:
+        yield connected
 
 
 @pytest.fixture

@@ -215,10 +215,11 @@ def test_without_any_hint_an_event_arrives_by_looking(serve, reader, announce, l
 
 def test_a_client_is_told_every_few_seconds_that_it_is_live(reader):
     client = reader()
+    client.next("beat", seconds=1)
+    client.next("beat", seconds=7)
     began = time.monotonic()
-    for _ in range(3):
-        client.next("beat", seconds=7)
-    assert 8 < time.monotonic() - began < 12.5
+    client.next("beat", seconds=7)
+    assert 4 < time.monotonic() - began < 7
 
 
 def test_leaving_a_team_ends_its_streams_and_no_others(server, person, dial, announce):
@@ -267,7 +268,7 @@ def test_who_is_signed_out_is_closed_and_hears_nothing_more(server, person, dial
 def slow_socket(port: int) -> socket.socket:
     """A peer whose kernel takes next to nothing on its behalf."""
     made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
     made.connect(("127.0.0.1", port))
     return made
 

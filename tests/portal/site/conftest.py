@@ -55,11 +55,18 @@ def _one_of_each(world: World, n: int) -> None:
 
     now = datetime.now(UTC)
     agent = Agent.objects.create(name=f"agent-{n}")
-    version = AgentVersion.objects.create(agent=agent, number=1, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60)
+    version = AgentVersion.objects.create(
+        agent=agent, number=1, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60
+    )
     for place, state in enumerate(TicketState):
         number = 100 * n + place + 1
         Ticket.objects.create(
-            project=world.mc, number=number, key=f"MC-{number}", title=f"Ticket {number}", state=state, agent_version=version
+            project=world.mc,
+            number=number,
+            key=f"MC-{number}",
+            title=f"Ticket {number}",
+            state=state,
+            agent_version=version,
         )
     Worker.objects.create(name=f"short@host.{n}", pool="short", host="host", pid=n + 1)
     _jobs(world, n, now)
@@ -87,7 +94,11 @@ def _jobs(world: World, n: int, now: datetime) -> None:
         )
         if state != JobState.QUEUED:
             attempt = Attempt.objects.create(
-                job=job, fence=1, worker="short@host", outcome="running" if running else "failed", ended_at=None if running else now
+                job=job,
+                fence=1,
+                worker="short@host",
+                outcome="running" if running else "failed",
+                ended_at=None if running else now,
             )
             AttemptOutput.objects.create(attempt=attempt, offset=0, length=6, text="output")
 
@@ -97,9 +108,16 @@ def _reviews(world: World, n: int) -> None:
 
     series = Series.objects.create(project=world.mc, name=f"Series {n}")
     review = Review.objects.create(
-        series=series, number=1, title=f"Review {n}", content=b"# x", digest=hashlib.sha256(str(n).encode()).hexdigest(), state="planned"
+        series=series,
+        number=1,
+        title=f"Review {n}",
+        content=b"# x",
+        digest=hashlib.sha256(str(n).encode()).hexdigest(),
+        state="planned",
     )
-    finding = Finding.objects.create(series=series, identity=f"F-{n}", reference=f"F-{n}", title="A hole", severity="critical", state="open")
+    finding = Finding.objects.create(
+        series=series, identity=f"F-{n}", reference=f"F-{n}", title="A hole", severity="critical", state="open"
+    )
     Occurrence.objects.create(finding=finding, review=review, line_start=1, line_end=2)
 
 

@@ -38,19 +38,19 @@ def page(client: Client, address: str) -> dict[str, Any]:
     """What the form of a page would post if nothing were changed."""
     answer = client.get(address)
     assert answer.status_code == 200
-    context = answer.context["adminform"].form
     formsets = [inline.formset for inline in answer.context["inline_admin_formsets"]]
+    forms = [answer.context["adminform"].form]
+    for formset in formsets:
+        forms += [formset.management_form, *formset.initial_forms]
     posted: dict[str, Any] = {}
-    for form in [context, *(formset.management_form for formset in formsets), *(form for formset in formsets for form in formset.initial_forms)]:
-        for bound in form:
-            value = bound.value()
-            shown = bound.field.prepare_value(value) if hasattr(bound.field, "prepare_value") else value
-            if value is False or shown is None:
-                shown = ""
-            posted[bound.html_name] = "on" if value is True else shown
-            if bound.field.show_hidden_initial:
-                posted[bound.html_initial_name] = "" if shown is None else value if isinstance(value, bool) else shown
-    return {name: value for name, value in posted.items() if value != "" or name.endswith(("_FORMS",))}
+    for bound in (bound for form in forms for bound in form):
+        value = bound.value()
+        if value is None or value is False or value == "":
+            continue
+        posted[bound.html_name] = "on" if value is True else value
+        if bound.field.show_hidden_initial:
+            posted[bound.html_initial_name] = value
+    return posted
 
 
 def test_every_page_opens(world: World, fill: Fill, as_admin: Client) -> None:
@@ -78,7 +78,9 @@ def test_groups_are_not_offered() -> None:
     assert Group not in admin.site._registry
 
 
-def test_a_lists_queries_do_not_grow(world: World, fill: Fill, as_admin: Client, django_assert_max_num_queries: Any) -> None:
+def test_a_lists_queries_do_not_grow(
+    world: World, fill: Fill, as_admin: Client, django_assert_max_num_queries: Any
+) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -135,15 +137,26 @@ def test_a_configuration_form_writes_only_what_its_sender_changed(world: World, 
 
 def test_nothing_is_written_to_the_admins_own_log(world: World, as_admin: Client) -> None:
     schedule = Schedule.objects.create(name="sweep", kind="sweep", every_seconds=60)
-    as_admin.post(url(Schedule, "change", schedule.pk), {**page(as_admin, url(Schedule, "change", schedule.pk)), "every_seconds": 61})
+    as_admin.post(
+        url(Schedule, "change", schedule.pk),
+        {**page(as_admin, url(Schedule, "change", schedule.pk)), "every_seconds": 61},
+    )
     as_admin.post(url(Schedule, "delete", schedule.pk), {"post": "yes"})
     assert not Schedule.objects.exists()
     assert not LogEntry.objects.exists()
-    assert list(Activity.objects.order_by("id").values_list("verb", flat=True)) == ["schedule.changed", "schedule.deleted"]
+    assert list(Activity.objects.order_by("id").values_list("verb", flat=True)) == [
+        "schedule.changed",
+        "schedule.deleted",
+    ]
 
 
 def test_a_new_project_has_its_counter_and_its_key_stays(world: World, as_admin: Client) -> None:
-    empty = {"memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 0, "memberships-0-user": world.viewer.pk, "memberships-0-role": 20}
+    empty = {
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 0,
+        "memberships-0-user": world.viewer.pk,
+        "memberships-0-role": 20,
+    }
     answer = as_admin.post(url(Project, "add"), {"key": "NEW", "name": "New", "repository": "", **empty})
     assert answer.status_code == 302
     project = Project.objects.get(key="NEW")
@@ -186,13 +199,23 @@ def test_each_change_of_an_agents_profile_is_a_new_version(world: World, as_admi
     assert agent.versions.count() == 1
     answer = as_admin.post(change, {**page(as_admin, change), "command": '["claude", "-p", "--fast"]'})
     assert answer.status_code == 302, (answer.context["errors"], page(as_admin, change))
-    assert [version.command for version in agent.versions.order_by("number")] == [["claude", "-p"], ["claude", "-p", "--fast"]]
+    assert [version.command for version in agent.versions.order_by("number")] == [
+        ["claude", "-p"],
+        ["claude", "-p", "--fast"],
+    ]
     agent.refresh_from_db()
     assert not agent.enabled
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"command": "claude -p"}, {"command": '"claude"'}, {"command": "[]"}, {"secrets": "[1]"}, {"silence_seconds": 601}]
+    "wrong",
+    [
+        {"command": "claude -p"},
+        {"command": '"claude"'},
+        {"command": "[]"},
+        {"secrets": "[1]"},
+        {"silence_seconds": 601},
+    ],
 )
 def test_a_wrong_profile_is_refused(world: World, as_admin: Client, wrong: dict[str, Any]) -> None:
     assert as_admin.post(url(Agent, "add"), {**PROFILE, **wrong}).status_code == 200
@@ -203,7 +226,10 @@ def test_a_secret_goes_in_and_never_comes_out(world: World, as_admin: Client) ->
     assert as_admin.post(url(Secret, "add"), {"name": "api-key", "value": "s3cr3t-value"}).status_code == 302
     secret = Secret.objects.get()
     assert secrets.reveal("api-key") == "s3cr3t-value"
-    shown = as_admin.get(url(Secret, "change", secret.pk)).content.decode() + as_admin.get(url(Secret, "changelist")).content.decode()
+    shown = (
+        as_admin.get(url(Secret, "change", secret.pk)).content.decode()
+        + as_admin.get(url(Secret, "changelist")).content.decode()
+    )
     assert "s3cr3t-value" not in shown
     assert secret.sealed not in shown
     assert as_admin.post(url(Secret, "change", secret.pk), {"value": "another-value"}).status_code == 302
@@ -220,7 +246,10 @@ def test_a_user_is_made_changed_and_given_a_password(world: World, as_admin: Cli
     user.refresh_from_db()
     assert (user.name, user.theme) == ("Newer", "dark")
     address = reverse("admin:auth_user_password_change", args=[user.pk])
-    assert as_admin.post(address, {"password1": "five very quiet words", "password2": "five very quiet words"}).status_code == 302
+    assert (
+        as_admin.post(address, {"password1": "five very quiet words", "password2": "five very quiet words"}).status_code
+        == 302
+    )
     user.refresh_from_db()
     assert user.check_password("five very quiet words")
     assert Activity.objects.filter(verb="user.password_set", subject=f"user:{user.pk}").exists()

@@ -55,7 +55,9 @@ def test_an_error_page_names_the_request(db: None, client: Client, url: str, sta
 def test_a_program_gets_its_error_as_json(db: None, client: Client) -> None:
     client.raise_request_exception = False
     answer = ask(client, "/broken/", accept="application/json")
-    assert answer.json() == {"error": {"code": "500", "message": "Something broke on our side.", "request_id": IDENTITY}}
+    assert answer.json() == {
+        "error": {"code": "500", "message": "Something broke on our side.", "request_id": IDENTITY}
+    }
 
 
 def test_the_500_page_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +81,9 @@ def test_not_allowed_says_what_it_takes(world: World, client: Client) -> None:
 
 
 def test_a_form_that_is_too_old_gives_the_typed_text_back(db: None) -> None:
-    request = RequestFactory().post("/tickets/new/", {"body": "long <b>text</b>", "password": "hidden", "csrfmiddlewaretoken": "x"})
+    request = RequestFactory().post(
+        "/tickets/new/", {"body": "long <b>text</b>", "password": "hidden", "csrfmiddlewaretoken": "x"}
+    )
     request.request_id = IDENTITY  # type: ignore[attr-defined]
     answer = errors.csrf_failure(request)
     page = answer.content.decode()

@@ -46,8 +46,12 @@ def test_pools_without_a_worker_and_a_clock_that_never_ticked_are_broken(db: Non
 
 def test_a_worker_counts_as_long_as_its_lease(db: None, settings: Any) -> None:
     lease = settings.LIMITS["LEASE_SECONDS"]
-    Worker.objects.create(name="turns@a.1", pool="turns", host="a", pid=1, seen_at=clock.now() - timedelta(seconds=lease - 5))
-    Worker.objects.create(name="short@a.2", pool="short", host="a", pid=2, seen_at=clock.now() - timedelta(seconds=lease + 5))
+    Worker.objects.create(
+        name="turns@a.1", pool="turns", host="a", pid=1, seen_at=clock.now() - timedelta(seconds=lease - 5)
+    )
+    Worker.objects.create(
+        name="short@a.2", pool="short", host="a", pid=2, seen_at=clock.now() - timedelta(seconds=lease + 5)
+    )
     Worker.objects.create(name="beat@a.3", pool="short", host="a", pid=3)
     answers = {check.name: check.answer for check in health.everything()}
     assert answers["workers_turns"] == "ok"

@@ -40,7 +40,9 @@ def test_an_unknown_address_is_answered_as_a_wrong_password(world: World, client
     assert "is wrong. 4 tries are left." in unknown.content.decode()
 
 
-def test_the_last_try_locks_and_the_right_password_does_not_help_then(world: World, client: Client, settings: Any) -> None:
+def test_the_last_try_locks_and_the_right_password_does_not_help_then(
+    world: World, client: Client, settings: Any
+) -> None:
     limit = settings.LIMITS["LOGIN_FAILURES"]
     answers = [attempt(client, "viewer@example.org", "wrong").status_code for _ in range(limit)]
     assert answers == [200] * (limit - 1) + [429]
@@ -62,7 +64,9 @@ def test_next_leads_to_this_host_alone(world: World, client: Client) -> None:
     assert answer["Location"] == "/"
 
 
-@pytest.mark.parametrize("url", ["/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/reauthenticate/"])
+@pytest.mark.parametrize(
+    "url", ["/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/reauthenticate/"]
+)
 def test_account_pages_want_a_login(world: World, client: Client, url: str) -> None:
     answer = client.get(url)
     assert answer.status_code == 302
@@ -70,7 +74,10 @@ def test_account_pages_want_a_login(world: World, client: Client, url: str) -> N
 
 
 def test_a_reset_link_sets_the_password(world: World, client: Client, mailoutbox: list[Any]) -> None:
-    assert client.post("/accounts/password/reset/", {"email": "viewer@example.org"})["Location"] == "/accounts/password/reset/done/"
+    assert (
+        client.post("/accounts/password/reset/", {"email": "viewer@example.org"})["Location"]
+        == "/accounts/password/reset/done/"
+    )
     assert client.get("/accounts/password/reset/done/").status_code == 200
     link = next(word for word in mailoutbox[0].body.split() if "/password/reset/key/" in word)
     form = client.get(link, follow=True)
@@ -84,7 +91,13 @@ def test_a_reset_link_sets_the_password(world: World, client: Client, mailoutbox
 
 
 def test_a_second_step_guards_the_login_and_the_admin(world: World, client: Client) -> None:
-    from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value, yield_hotp_counters_from_time
+    from allauth.mfa.totp.internal.auth import (
+        TOTP,
+        format_hotp_value,
+        generate_totp_secret,
+        hotp_value,
+        yield_hotp_counters_from_time,
+    )
 
     secret = generate_totp_secret()
     TOTP.activate(world.admin, secret)
@@ -112,7 +125,9 @@ def test_account_pages_open_in_the_frame(world: World, client: Client) -> None:
         assert 'class="app"' in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["account_confirm_email", "account_set_passkey", "socialaccount_connections", "mfa_login_webauthn"])
+@pytest.mark.parametrize(
+    "name", ["account_confirm_email", "account_set_passkey", "socialaccount_connections", "mfa_login_webauthn"]
+)
 def test_what_is_not_listed_is_not_routed(name: str) -> None:
     with pytest.raises(NoReverseMatch):
         reverse(name)

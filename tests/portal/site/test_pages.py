@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 SignIn = Callable[["User | None"], Client]
 Fill = Callable[[int], None]
 
-FOR_ALL = ["/", "/fragment/", "/workers/", "/workers/fragment/", "/workers/?state=dead", "/status/", "/status/fragment/", "/accounts/2fa/"]
+FOR_ALL = [
+    "/",
+    "/fragment/",
+    "/workers/",
+    "/workers/fragment/",
+    "/workers/?state=dead",
+    "/status/",
+    "/status/fragment/",
+    "/accounts/2fa/",
+]
 FOR_ADMINS = ["/schema/", "/status.json"]
 
 
 @pytest.mark.parametrize("url", FOR_ALL)
 @pytest.mark.parametrize("who", ["admin", "owner", "viewer", "outsider"])
-def test_page_opens_for_everybody_who_is_signed_in(world: World, fill: Fill, sign_in: SignIn, who: str, url: str) -> None:
+def test_page_opens_for_everybody_who_is_signed_in(
+    world: World, fill: Fill, sign_in: SignIn, who: str, url: str
+) -> None:
     fill(1)
     assert sign_in(getattr(world, who)).get(url).status_code == 200
 
@@ -54,7 +65,9 @@ def test_queries_do_not_grow_with_the_rows(world: World, fill: Fill, sign_in: Si
     client = sign_in(getattr(world, who))
     fill(1)
     client.get(url)
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         client.get(url)
     fill(29)
     with CaptureQueriesContext(connection) as many:
@@ -76,7 +89,14 @@ def test_needs_me_shows_only_what_lies_in_my_projects(world: World, fill: Fill, 
     fill(1)
     mine = sign_in(world.viewer).get("/").content.decode()
     theirs = sign_in(world.outsider).get("/").content.decode()
-    for words in ("Questions waiting", "Work to accept", "Reviews to decide", "Critical findings without a ticket", "Deployments held", "Dead jobs"):
+    for words in (
+        "Questions waiting",
+        "Work to accept",
+        "Reviews to decide",
+        "Critical findings without a ticket",
+        "Deployments held",
+        "Dead jobs",
+    ):
         assert words in mine
         assert words not in theirs
     assert "Nothing needs a person" in theirs
@@ -113,9 +133,12 @@ def test_a_wrong_query_shows_the_list(world: World, fill: Fill, sign_in: SignIn,
 
 
 @pytest.mark.parametrize(
-    ("who", "seen", "cancels"), [("admin", 200, 302), ("operator", 200, 302), ("viewer", 200, 403), ("outsider", 404, 404)]
+    ("who", "seen", "cancels"),
+    [("admin", 200, 302), ("operator", 200, 302), ("viewer", 200, 403), ("outsider", 404, 404)],
 )
-def test_a_job_belongs_to_its_audience(world: World, fill: Fill, sign_in: SignIn, who: str, seen: int, cancels: int) -> None:
+def test_a_job_belongs_to_its_audience(
+    world: World, fill: Fill, sign_in: SignIn, who: str, seen: int, cancels: int
+) -> None:
     fill(1)
     job = Job.objects.get(state=JobState.QUEUED)
     client = sign_in(getattr(world, who))

@@ -17,7 +17,6 @@ from workers import presence
 from workers.models import Worker
 
 
-
 class Command(BaseCommand):
     help = "Say whether a process of this machine is healthy; the health checks of compose.yaml."
     requires_system_checks: list[str] = []

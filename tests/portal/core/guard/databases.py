@@ -1,0 +1,111 @@
+"""Migrated databases of a test's own: made once, copied for each test that breaks one."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from tests.engines import postgresql
+
+ROOT = Path(__file__).resolve().parents[4]
+MANAGE = (sys.executable, str(ROOT / "manage.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database, the environment of processes that use it, and ways to change it by hand."""
+
+    engine: str
+    url: str
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        data = {"DATABASE_URL": self.url, "DATA_DIR": str(self.folder), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+        return {**os.environ, **data, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+
+    def run(self, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """A process of its own, with the environment and ``more`` variables."""
+        environment = self.environment | more
+        return subprocess.run(
+            argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110
+        )
+
+    def manage(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return self.run(*MANAGE, *arguments, **more)
+
+    def execute(self, *statements: str) -> None:
+        """Change the database behind the portal's back."""
+        if self.engine == "postgresql":
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                for statement in statements:
+                    connection.execute(statement.encode())
+        else:
+            with contextlib.closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as connection:
+                for statement in statements:
+                    connection.execute(statement)
+                connection.commit()
+
+    @contextlib.contextmanager
+    def connected(self, alias: str = "own") -> Iterator[BaseDatabaseWrapper]:
+        """This database as a connection of this process, under ``alias``."""
+        settings: dict[str, Any] = copy.deepcopy(connections.settings["default"])
+        name = self.url.rpartition("/")[2] if self.engine == "postgresql" else self.url.removeprefix("sqlite:///")
+        connections.settings[alias] = settings | {"NAME": name}
+        try:
+            yield connections[alias]
+        finally:
+            connections[alias].close()
+            del connections[alias]
+            del connections.settings[alias]
+
+
+class Ground:
+    """Makes databases: ``empty`` ones, and copies of one that was ``migrated`` once."""
+
+    def __init__(self, engine: str, server: str, folder: Path) -> None:
+        self.engine, self.server, self.folder = engine, server, folder
+        self._template: Database | None = None
+        self._made: list[str] = []
+
+    def empty(self) -> Database:
+        return self._make("template0")
+
+    def migrated(self) -> Database:
+        if self._template is None:
+            self._template = self.empty()
+            done = self._template.manage("migrate", "--noinput", "-v", "0")
+            assert done.returncode == 0, done.stderr
+        if self.engine == "postgresql":
+            return self._make(self._template.url.rpartition("/")[2])
+        made = self._make("")
+        shutil.copy(self._template.folder / "own.sqlite3", made.folder)
+        return made
+
+    def _make(self, template: str) -> Database:
+        name = f"guard_{uuid.uuid4().hex[:12]}"
+        folder = self.folder / name
+        folder.mkdir(mode=0o700)
+        if self.engine == "sqlite":
+            return Database(self.engine, f"sqlite:///{folder / 'own.sqlite3'}", folder)
+        postgresql.create_database(self.server, name, template=template)
+        self._made.append(name)
+        return Database(self.engine, postgresql.database_url(self.server, name), folder)
+
+    def close(self) -> None:
+        for name in self._made:
+            postgresql.drop_database(self.server, name)

@@ -1,0 +1,111 @@
+"""Fields and forms that take what people type: bounded, without characters that no database keeps, the text kept on refusal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from portal.core import limits
+
+# Drawn as nothing, though Unicode calls them letters or symbols.
+_BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+HIGHEST_ID: Final = 2**63 - 1
+
+
+def is_unseen(text: str) -> bool:
+    """Whether a reader would see nothing at all."""
+    return all(letter in _BLANKS or unicodedata.category(letter) in _UNSEEN for letter in text)
+
+
+class Words(forms.CharField):
+    """One line of text. ``limit`` names a bound of the registry, or is one."""
+
+    widget = forms.TextInput
+    lines = False
+
+    def __init__(self, *, limit: str | int, label: str, **options: Any) -> None:
+        self.limit = limit
+        options.setdefault("error_messages", {"required": f"{label} is required."})
+        super().__init__(label=label, **options)
+
+    def clean(self, value: Any) -> str:
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValidationError(f"{self.label} contains half a character (a lone surrogate), which no database keeps.")
+        if isinstance(value, str) and "\x00" in value:
+            raise ValidationError(f"{self.label} contains a NUL character, which no database keeps.")
+        text: str = super().clean(value)
+        if text and is_unseen(text):
+            text = ""
+            if self.required:
+                raise ValidationError(self.error_messages["required"], code="required")
+        most = self.limit if isinstance(self.limit, int) else limits.value(self.limit)
+        if len(text) > most:
+            raise ValidationError(f"At most {most:,} characters (you sent {len(text):,}).")
+        return text
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        if self.lines:
+            # A form sends every line end as CR LF, whatever was typed.
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+        return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text).strip()
+
+
+class Lines(Words):
+    """Text of many lines."""
+
+    widget = forms.Textarea
+    lines = True
+
+
+class Form(forms.Form):
+    """A form whose fields have ids of their own on a page of many forms.
+
+    What nobody asked for is ignored; what is asked for once and sent twice is refused.
+    """
+
+    use_required_attribute = False
+    name = "form"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options.setdefault("auto_id", f"{self.name}-%s")
+        options.setdefault("label_suffix", "")
+        super().__init__(*arguments, **options)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        several = getattr(self.data, "getlist", None)
+        for name, field in self.fields.items():
+            many = isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField)
+            if several and not many and len(several(self.add_prefix(name))) > 1:
+                self.add_error(name, f"{field.label or name} is given twice.")
+        for name in [name for name in self.errors if name != "__all__" and self[name].is_hidden]:
+            del self.errors[name]
+            self.add_error(None, "The form was damaged on its way. Look at the page again, then send it.")
+        return cleaned
+
+
+class Versioned(Form):
+    """A form about one row as it was seen; the template writes the version that it shows."""
+
+    expected_version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+
+def reason(label: str = "Reason", *, required: bool = True, **options: Any) -> Lines:
+    return Lines(limit=2000, label=label, required=required, widget=forms.Textarea(attrs={"rows": 3}), **options)
+
+
+def number_of(text: str | None) -> int | None:
+    """An id as an address carries it; None for anything that no row can have."""
+    if not text or not (text.isascii() and text.isdecimal()) or len(text) > 19:
+        return None
+    found = int(text)
+    return found if 0 < found <= HIGHEST_ID else None
+
+
+Choices = Callable[[], list[tuple[Any, str]]]
