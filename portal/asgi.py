@@ -4,8 +4,10 @@ import os
 
 import django
 from channels.routing import ProtocolTypeRouter
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from portal.core.bodies import BoundedBodies
 from portal.core.guard.refusal import Guarded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -14,7 +16,7 @@ django.setup(set_prefix=False)
 
 def build() -> ProtocolTypeRouter:
     """The real application. Called only once the schema is right."""
-    http = get_asgi_application()
+    http = BoundedBodies(get_asgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     from portal.live.routing import websocket_application
 
     return ProtocolTypeRouter({"http": http, "websocket": websocket_application})

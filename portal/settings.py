@@ -12,7 +12,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -63,6 +63,17 @@ def number(variable: str, default: int, low: int, high: int) -> int:
     return found
 
 
+def address(variable: str, value: str, form: str, schemes: set[str]) -> SplitResult:
+    """The parts of a URL of one of ``schemes``; the refusal names ``form`` and never repeats the value."""
+    try:
+        parts = urlsplit(value)
+        if parts.scheme in schemes and (parts.port is None or parts.port):
+            return parts
+    except ValueError:
+        pass
+    return refuse(variable, f"is not of the form {form}.")
+
+
 # What runs where -----------------------------------------------------------
 
 DEBUG = flag("DEBUG")
@@ -93,9 +104,9 @@ except OSError as problem:
     refuse("DATA_DIR", f"{DATA_DIR} cannot be written ({problem.strerror}).")
 
 BASE_URL = text("BASE_URL", f"http://{'localhost' if HOST in {'0.0.0.0', '127.0.0.1', '::'} else HOST}:{PORT}")
-_base = urlsplit(BASE_URL)
-if _base.scheme not in {"http", "https"} or not _base.hostname or _base.path.strip("/"):
-    refuse("BASE_URL", f"{BASE_URL!r} is not of the form https://host[:port].")
+_base = address("BASE_URL", BASE_URL, "https://host[:port]", {"http", "https"})
+if not _base.hostname or _base.path.strip("/") or _base.username:
+    refuse("BASE_URL", "is not of the form https://host[:port].")
 SECURE = _base.scheme == "https"
 if DEBUG and HOST not in {"127.0.0.1", "::1", "localhost"}:
     refuse("DEBUG", f"DEBUG=1 with HOST={HOST} would show internals to the network.")
@@ -124,10 +135,13 @@ DATABASE_URL = text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'shiproom.sqlite3'}"
 
 
 def database() -> dict[str, Any]:
+    form = "postgres://user:password@host:port/name or sqlite:////path"
+    # Before the library sees it: it warns of an unknown scheme by printing the password.
+    address("DATABASE_URL", DATABASE_URL, form, {"postgres", "postgresql", "sqlite"})
     try:
         found: dict[str, Any] = dict(environ.Env.db_url_config(DATABASE_URL))
     except (ImproperlyConfigured, ValueError):
-        refuse("DATABASE_URL", "is not of the form postgres://user@host:port/name or sqlite:////path.")
+        refuse("DATABASE_URL", f"is not of the form {form}.")
     engine = found.get("ENGINE", "")
     options = {key: value for key, value in found.get("OPTIONS", {}).items()}
     if engine == "django.db.backends.sqlite3":
@@ -161,8 +175,8 @@ if EMBEDDED_REDIS:
     if len(os.fsencode(REDIS_SOCKET)) > SOCKET_PATH_MAX_BYTES:
         refuse("DATA_DIR", f"{DATA_DIR} is too deep: a socket path in it would exceed {SOCKET_PATH_MAX_BYTES} bytes. Choose a shorter folder or set REDIS_URL.")
     REDIS_URL = f"unix://{REDIS_SOCKET}"
-elif urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
-    refuse("REDIS_URL", "is not of the form redis://host:port/0, rediss://... or unix:///path.")
+else:
+    address("REDIS_URL", REDIS_URL, "redis://host:port/0, rediss://... or unix:///path", {"redis", "rediss", "unix"})
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CHANNEL_LAYERS = {
@@ -235,6 +249,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "portal.core.middleware.WholeText",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.core.middleware.SessionAge",
     "portal.core.middleware.RequestActor",

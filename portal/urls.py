@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from portal.api.operations import api
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("portal.site.accounts")),
+    path("api/v1/", api.urls),
     path("", include("portal.site.urls")),
 ]
 

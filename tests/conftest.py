@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Short, and not under TMPDIR: a socket's path has room for 103 bytes.
     folder = config.stash[_folder] = Path(tempfile.mkdtemp(prefix="sr-", dir="/tmp"))
     environment = _environment(config, folder)
+    # An installation has collected its files before it serves; whitenoise warns of a missing folder.
+    (folder / "data" / "static").mkdir(mode=0o700, parents=True)
     for name in [name for name in os.environ if name.startswith(("DJANGO_", "CELERY_"))]:
         del os.environ[name]
     os.environ.update(environment)

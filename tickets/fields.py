@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from typing import Any, Final
 
 from django import forms
@@ -106,6 +105,3 @@ def number_of(text: str | None) -> int | None:
         return None
     found = int(text)
     return found if 0 < found <= HIGHEST_ID else None
-
-
-Choices = Callable[[], list[tuple[Any, str]]]

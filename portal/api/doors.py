@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -18,6 +19,9 @@ from portal.core.cause import Actor
 from portal.core.doors import Finder
 from portal.core.lifecycle import Refused
 from portal.core.models import ApiToken
+
+
+log = structlog.get_logger(__name__)
 
 
 class Token(HttpBearer):
@@ -54,6 +58,7 @@ def operation(
             user = request.user = token.user
             if method != "get" and not token.may_write:
                 raise access.Forbidden("This token may only read. Issue one that may write.")
+            _check_query(request)
             found = find(**{key: value for key, value in arguments.items() if f"{{{key}}}" in path}) if find else None
             if find and found is None:
                 raise access.Hidden("There is nothing here for you.")
@@ -68,6 +73,13 @@ def operation(
         return route(guarded)
 
     return guard
+
+
+def _check_query(request: HttpRequest) -> None:
+    """A parameter given twice would be read once, whichever its sender meant."""
+    for name, values in request.GET.lists():
+        if len(values) > 1:
+            raise HttpError(400, f"{name[:60]} is given twice.")
 
 
 def _error(request: HttpRequest, status: int, code: str, message: str, field: str = "") -> HttpResponse:
@@ -96,5 +108,16 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
-    codes = {401: "sign_in", 415: "media_type"}
+    if error.status_code == 401:
+        answer = _error(request, 401, "sign_in", "Send a token that is valid: Authorization: Bearer srm_...")
+        answer["WWW-Authenticate"] = "Bearer"
+        return answer
+    codes = {413: "too_large", 415: "media_type"}
     return _error(request, error.status_code, codes.get(error.status_code, "bad_request"), str(error))
+
+
+@api.exception_handler(Exception)
+def _broke(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Nothing of the error is told but the id under which the log has it."""
+    log.exception("api_failed", path=request.path)
+    return _error(request, 500, "broke", "Something broke on our side.")

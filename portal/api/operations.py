@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Query, Schema
 from ninja.errors import HttpError
-from pydantic import ConfigDict
+from pydantic import ConfigDict, StrictInt
 
 from portal.api.doors import api, operation
 from portal.core import access, limits
@@ -15,9 +15,9 @@ from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
 from reviews.documents import receive
 from reviews.models import Review
+from tickets import work
 from tickets.models import Project, Ticket, TicketState
 from workers.models import Agent
-from tickets import work
 
 __all__ = ["api"]
 
@@ -52,11 +52,12 @@ class Listing(Strict):
 
 class AssignIn(Strict):
     agent: str = Field(max_length=60)
-    version: int = Field(ge=1)
+    # strict: true and "1" are no versions
+    version: StrictInt = Field(ge=1, le=2**31 - 1)
 
 
 class ReviewIn(Strict):
-    series: str = Field(min_length=1, max_length=200)
+    series: str = Field(min_length=1, max_length=200, pattern=r"\S")
     file_name: str = Field("", max_length=200)
     # the document's bytes, so that what is stored is what was sent
     content_base64: str
@@ -100,6 +101,12 @@ def me(request: HttpRequest) -> dict[str, Any]:
     return {"email": user.email, "roles": {scope: role.label for scope, role in access.roles(user).items()}}  # type: ignore[union-attr]
 
 
+@operation("get", "/openapi.json", "api.openapi", SIGNED_IN, include_in_schema=False)
+def openapi(request: HttpRequest) -> dict[str, Any]:
+    """What this API can do, in OpenAPI's words."""
+    return dict(api.get_openapi_schema())
+
+
 @operation("get", "/tickets", "api.tickets", SIGNED_IN, response=Page)
 def tickets(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """The tickets that the token's user sees, newest first."""
@@ -107,7 +114,8 @@ def tickets(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
         raise HttpError(400, f"state is one of: {', '.join(TicketState.values)}.")
     rows = Ticket.objects.select_related("project").order_by("-id")
     if not access.is_admin(request.user):
-        rows = rows.filter(project_id__in=[int(scope.partition(":")[2]) for scope in access.roles(request.user)])
+        mine = [scope.partition(":") for scope in access.roles(request.user)]
+        rows = rows.filter(project_id__in=[int(pk) for scheme, _, pk in mine if scheme == "project"])
     if listing.project:
         rows = rows.filter(project__key=listing.project)
     if listing.state:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.parser import Parser
@@ -19,7 +21,10 @@ class StrictParser(Parser):
             raise HttpError(415, "Send application/json.")
         if request.headers.get("Content-Encoding"):
             raise HttpError(415, "Send the body as it is, without an encoding.")
-        return loads(request.body)
+        try:
+            return loads(request.body)
+        except RequestDataTooBig:
+            raise HttpError(413, f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.") from None
 
 
 def loads(body: bytes) -> Any:

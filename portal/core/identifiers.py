@@ -16,6 +16,8 @@ def allocate(counters: type[models.Model], *, pk: object, count: int = 1) -> ran
     The model has an integer ``last``. Must run inside a transaction; raises
     ``LookupError`` where there is no such row.
     """
+    if count < 1:
+        raise ValueError("At least one number is taken.")
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Numbers are allocated inside the transaction that uses them.")
     table, key = counters._meta.db_table, counters._meta.pk.column  # type: ignore[union-attr]

@@ -177,18 +177,22 @@ class Lifecycle(Machine, Generic[M]):
 def amend(row: M, lifecycle: Lifecycle[M], verb: str, *, expected_version: int, reason: str = "", **changes: Any) -> M:
     """Change fields of ``row`` that are not its status, under its version.
 
-    Only fields that differ are written. Raises ``Stale``; nothing was changed then.
+    Only fields that differ from the stored ones are written: the row in hand
+    may be old. Raises ``Stale`` or ``Gone``; nothing was changed then.
     """
-    changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
-    if not changed:
-        return row
+    manager = cast("models.Manager[M]", type(row)._default_manager)
     with unit_of_work() as work:
-        manager = cast("models.Manager[M]", type(row)._default_manager)
+        stored = manager.filter(pk=row.pk).first()
+        if stored is None:
+            raise Gone(f"{lifecycle.subject(row)} is not there any more.")
+        changed = {name: value for name, value in changes.items() if getattr(stored, name) != value}
+        if not changed:
+            return row
         rows = manager.filter(pk=row.pk, version=expected_version)
-        if rows.update(version=F("version") + 1, **changed) != 1:
+        if stored.version != expected_version or rows.update(version=F("version") + 1, **changed) != 1:
             now = manager.filter(pk=row.pk).values_list("version", flat=True).first()
-            raise Stale(lifecycle.subject(row), expected_version, now or 0)
-        before = {name: plain(getattr(row, name)) for name in changed}
+            raise Stale(lifecycle.subject(row), expected_version, now or stored.version)
+        before = {name: plain(getattr(stored, name)) for name in changed}
         row.refresh_from_db(fields=["version", *changed])
         after = {name: plain(value) for name, value in changed.items()}
         work.record(f"{lifecycle.kind}.{verb}", lifecycle.subject(row), before=before, after=after, reason=reason)

@@ -22,7 +22,18 @@ def add_cause(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
 
 
 def redacted(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: value if key.startswith("_") else _without_secrets(value) for key, value in event.items()}
+
+
+def _without_secrets(value: Any) -> Any:
+    """``value`` as a line of the log may hold it: an object by the words it shows itself with."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {redact(str(key)): _without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without_secrets(item) for item in value]
+    return redact(value if isinstance(value, str) else repr(value))
 
 
 def configure(options: dict[str, Any]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse
 
 from portal.core import cause as causes
 from portal.core.cause import Actor, Cause
@@ -47,6 +48,24 @@ class RequestActor:
             return self.get_response(request)
         with causes.acting(Actor("user", str(user.pk), str(user)), because=f"{request.method} {request.path}"[:120]):
             return self.get_response(request)
+
+
+class WholeText:
+    """Refuses a NUL in an address or a form: one database stores it, the other breaks over it."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        if "\0" in request.path:
+            raise Http404
+        for sent in (request.GET, request.POST):
+            for name, values in sent.lists():
+                if "\0" in name or any("\0" in value for value in values):
+                    raise BadRequest("A text holds a NUL character.")
 
 
 class SessionAge:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote
 
 MARK: Final = "[redacted]"
 SHORTEST_VALUE_CHARS: Final = 6
@@ -20,7 +21,7 @@ _SHAPES: Final = re.compile(
     | (?P<token>\b(?:ghp|gho|ghs|ghr|github_pat|glpat|xox[abprs]|sk-ant|sk-proj|sk|rk|pk|AKIA|ASIA|srm)[_-]?[A-Za-z0-9_\-]{16,}\b)
     | (?P<jwt>\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\b)
     | (?P<bearer>(?<=bearer\ )[A-Za-z0-9._~+/=-]{12,})
-    | (?P<url>(?<=://)[^/\s:@]*:[^/\s@]+(?=@))
+    | (?P<url>(?<=://)[^/\s:@]*:[^/\s]+(?=@))
     | (?P<pair>\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)\b["']?\s*[:=]\s*["']?)(?P<value>[^\s"',;}]{6,})
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
@@ -39,9 +40,10 @@ def install() -> None:
 
     learn([settings.SECRET_KEY, settings.SECRETS_KEY])
     for url in (settings.DATABASE_URL, settings.REDIS_URL, settings.EMAIL_URL):
-        found = re.search(r"://[^/\s:@]*:([^/\s@]+)@", url)
+        found = re.search(r"://[^/\s:@]*:([^/\s]+)@", url)
         if found:
-            learn([found[1]])
+            # As it is written in the URL, and as the server is told.
+            learn([found[1], unquote(found[1])])
 
 
 def redact(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 from typing import Final
@@ -15,12 +16,17 @@ from portal.core.unit import unit_of_work
 
 MARK: Final = "srm"
 LONGEST_DAYS: Final = 366
+LONGEST_NAME_CHARS: Final = 80
+_PREFIX: Final = re.compile(r"[0-9a-f]{8}")
 
 
 def issue(user: User, *, name: str, days: int, may_write: bool) -> tuple[ApiToken, str]:
     """A new token of ``user`` and its text, which nobody sees again. Raises ``Refused``."""
     if not 1 <= days <= LONGEST_DAYS:
         raise Refused(f"A token lives for 1 to {LONGEST_DAYS} days.")
+    name = name.strip()
+    if not 1 <= len(name) <= LONGEST_NAME_CHARS:
+        raise Refused(f"A token has a name of 1 to {LONGEST_NAME_CHARS} characters, so that it can be told from others.")
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     with unit_of_work() as work:
         token = ApiToken.objects.create(
@@ -46,7 +52,8 @@ def find(text: str) -> ApiToken | None:
     """The live token of that text, its user active; None for anything else, told apart by nothing."""
     mark, _, rest = text.partition("_")
     prefix, _, secret = rest.partition("_")
-    found = ApiToken.objects.select_related("user").filter(prefix=prefix).first() if mark == MARK else None
+    known = mark == MARK and _PREFIX.fullmatch(prefix) is not None
+    found = ApiToken.objects.select_related("user").filter(prefix=prefix).first() if known else None
     # The comparison is made whether or not there is a row: both answers take the same time.
     same = hmac.compare_digest(found.digest if found else "0" * 64, _digest(secret))
     if found is None or not same or found.revoked_at or not found.user.is_active:

@@ -131,10 +131,11 @@ def unit_of_work() -> Iterator[UnitOfWork]:
             raise
         return
     unit = UnitOfWork()
-    token = _open.set(unit)
-    try:
-        with transaction.atomic():
+    with transaction.atomic():
+        token = _open.set(unit)
+        try:
             yield unit
             unit._write()
-    finally:
-        _open.reset(token)
+        finally:
+            # Closed before the commit: what runs after it opens a unit of its own.
+            _open.reset(token)

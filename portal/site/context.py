@@ -6,7 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from django.http import HttpRequest
 
+from portal.core import guard
 from portal.core.access import is_admin
+from portal.core.guard import override
+from portal.site import health
 
 
 class Place(NamedTuple):
@@ -39,12 +42,24 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {"theme": "system"}
-    installation = INSTALLATION + (ADMINISTRATION if is_admin(user) else ())
+    administers = is_admin(user)
+    installation = INSTALLATION + (ADMINISTRATION if administers else ())
     return {
         "theme": user.theme,
         "navigation": (("", WORK), ("Installation", installation)),
         "place": _place(request.path, WORK + installation),
+        "schema_banner": _banner(),
+        "administers": administers,
     }
+
+
+def _banner() -> str:
+    """What every page says of the schema: an override that holds, or a database that is ahead."""
+    set_override = override.from_settings()
+    if set_override and set_override.holds:
+        return f"The schema guard is overridden: {set_override}."
+    report = health.Standing.report
+    return report.sentence if report and report.answer is guard.Answer.BANNER else ""
 
 
 def _place(path: str, places: tuple[Place, ...]) -> str:

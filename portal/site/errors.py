@@ -14,7 +14,7 @@ from portal.core.lifecycle import Refused
 def answer(request: HttpRequest, status: int, template: str, **context: Any) -> HttpResponse:
     """An error page without a query: no context processor runs, since the database may be what broke."""
     request_id = getattr(request, "request_id", "")
-    if "application/json" in request.headers.get("Accept", ""):
+    if "application/json" in request.headers.get("Accept", "") or request.path.startswith("/api/"):
         body = {
             "error": {
                 "code": template.partition(".")[0],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -15,8 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, Max
 
-from portal.core import clock, limits
-from portal.core import guard as schema_guard
+from portal.core import clock, guard, limits
 from portal.site import looks
 from workers.models import Pool, Worker
 
@@ -80,31 +78,21 @@ def database() -> Check:
     return Check("database", "ok", f"{connection.display_name} answered in {took} ms.", {"milliseconds": took})
 
 
+class Standing:
+    """The last report that a probe or a page of this process asked for: what the frame's banner is made of."""
+
+    report: guard.Report | None = None
+
+
 def schema() -> Check:
-    """What the guard found at the start of this process, or finds now."""
-    standing = guard()
-    if standing is None:
-        return Check("schema", "warning", "The schema was not compared.")
-    try:
-        report = standing()
-    except DatabaseError:
-        return Check("schema", "broken", "The schema cannot be compared: the database does not answer.")
-    answer = str(getattr(report, "answer", ""))
-    count = len(getattr(report, "differences", ()))
-    if answer in {"refuse", "refused"}:
-        return Check(
-            "schema",
-            "broken",
-            f"The schema is not what the code expects ({count} differences).",
-            {"differences": count},
-        )
-    if answer == "equal" and not getattr(report, "override", None):
-        return Check("schema", "ok", "The schema matches the code.", {"differences": count})
-    return Check("schema", "warning", f"The schema is {answer}; {count} differences.", {"differences": count})
-
-
-def guard() -> Callable[[], Any] | None:
-    return getattr(schema_guard, "standing", None)
+    """How the schema stands: the guard's answer, at most half a minute old."""
+    report = Standing.report = guard.standing()
+    answer = "ok"
+    if not report.may_start:
+        answer = "broken"
+    elif report.answer is not guard.Answer.START:
+        answer = "warning"
+    return Check("schema", answer, report.sentence, {"code": report.code, "differences": len(report.differences)})
 
 
 def broker() -> Check:

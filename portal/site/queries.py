@@ -15,10 +15,11 @@ from deployments.models import Deployment, DeploymentState
 from portal.core import access
 from portal.core.models import User
 from reviews.models import Finding, FindingState, Review, ReviewState, Severity
-from tickets.models import Ticket, TicketState
+from tickets.models import Project, Ticket, TicketState
 from workers.models import Job, JobState
 
 PANEL_ROWS: Final = 8
+PROJECTS_FOLLOWED: Final = 20
 Reader = User | AnonymousUser
 
 
@@ -31,6 +32,13 @@ def projects_of(user: Reader) -> set[int] | None:
 
 def within(rows: QuerySet[Any], path: str, projects: set[int] | None) -> QuerySet[Any]:
     return rows if projects is None else rows.filter(**{f"{path}__in": projects})
+
+
+def streams_of(user: Reader) -> list[str]:
+    """What a page over all of the reader's projects follows live; beyond the bound, jobs alone tell it."""
+    projects = projects_of(user)
+    ids = Project.objects.order_by("id").values_list("id", flat=True) if projects is None else sorted(projects)
+    return ["jobs", *(f"project:{pk}" for pk in ids[:PROJECTS_FOLLOWED])]
 
 
 # What needs me --------------------------------------------------------------

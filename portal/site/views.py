@@ -13,12 +13,17 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from portal.core.access import PUBLIC, SIGNED_IN
 from portal.core.doors import page
 from portal.core.models import User
+from portal.live import streams
 from portal.site import queries
 
 
 @page("site.needs_me", SIGNED_IN)
 def needs_me(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/needs_me.html", _needs(request))
+    # the cursors first: what happens between them and the rows is shown twice rather than missed
+    names = queries.streams_of(request.user)
+    found = streams.cursors(*names)
+    follows = {"names": " ".join(names), "cursors": " ".join(found[name] for name in names)}
+    return render(request, "portal/needs_me.html", {"follows": follows} | _needs(request))
 
 
 @page("site.needs_me_fragment", SIGNED_IN)

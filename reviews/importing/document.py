@@ -16,27 +16,17 @@ from markdown_it.token import Token
 
 from reviews.importing.frontmatter import FrontMatter, read_front_matter
 from reviews.importing.model import BadInput
+from reviews.importing.spacing import BOLD_ALONE, MAX_PSEUDO_HEADING, spaced_out, tame
 
 MAX_NESTING = 24
-MAX_LINE = 20_000
-MAX_LINE_FOR_BLOCKS = 4_000
-MAX_MARKERS = 12
 MAX_PARTS = 12_000
 PSEUDO_HEADING_LEVEL = 7
-MAX_PSEUDO_HEADING = 200
 
 _COUNTED = frozenset({"heading_open", "list_item_open", "tr_open"})
 
 BlockKind = Literal["paragraph", "item", "table", "fence", "html"]
 
-_BOLD_ALONE = re.compile(
-    r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$"
-)
-_MARKER_RUN = re.compile(rf"^\s*((?:[>\-*+]|\d{{1,9}}[.)])[ \t]*){{{MAX_MARKERS},}}[^\s\->*+]")
-_DEEP_QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?){2,}")
 _TASK = re.compile(r"^\[([ xX~\-])\]\s+")
-_FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
-_TABLE_RULE = re.compile(r"^\s{0,3}\|?\s*:?-{2,}:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
 _CELL_SPLIT = re.compile(r"(?<!\\)\|")
 
 
@@ -118,8 +108,8 @@ class Document:
 def read_document(text: str) -> Document:
     lines = tuple(text.split("\n"))
     front = read_front_matter(lines)
-    tame = [_tame(line) if number > front.end else "" for number, line in enumerate(lines, 1)]
-    spaced, origin = _spaced(tame)
+    bounded = [tame(line) if number > front.end else "" for number, line in enumerate(lines, 1)]
+    spaced, origin = spaced_out(bounded)
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     tokens = parser.parse("\n".join(spaced))
@@ -129,47 +119,8 @@ def read_document(text: str) -> Document:
             "too_many_parts",
             f"The document has {parts} headings, list items and table rows; the limit is {MAX_PARTS}.",
         )
-    blocks = _Reader(tokens, tame, origin).read()
+    blocks = _Reader(tokens, bounded, origin).read()
     return Document(text, lines, front, _sections(blocks, len(lines)))
-
-
-def _tame(line: str) -> str:
-    """A line that the block rules can be given: bounded in length and in nesting of its markers."""
-    if len(line) > MAX_LINE:
-        line = line[:MAX_LINE]
-    # Each level of quotation is read anew inside the one around it; nobody quotes reviews this deeply.
-    line = _DEEP_QUOTE.sub("> ", line)
-    if _MARKER_RUN.match(line[:400]):
-        return "\\" + line[:MAX_LINE_FOR_BLOCKS]
-    # markdown-it replaces NUL and this model must not count lines otherwise than the author's editor does.
-    return line.replace("\x00", "\ufffd")
-
-
-def _spaced(lines: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The lines with a blank one before each table and bold title that follows text directly, and their numbers.
-
-    By the letter of CommonMark such a line continues the paragraph of the list item above it; nobody means that.
-    """
-    spaced: list[str] = []
-    origin: list[int] = []
-    fenced = False
-    for number, line in enumerate(lines, 1):
-        fenced ^= bool(_FENCE.match(line))
-        before = lines[number - 2] if number > 1 else ""
-        if not fenced and before.strip() and _starts_afresh(line, before, lines[number : number + 1]):
-            spaced.append("")
-            origin.append(number - 1)
-        spaced.append(line)
-        origin.append(number)
-    return spaced, origin
-
-
-def _starts_afresh(line: str, before: str, after: Sequence[str]) -> bool:
-    if line.startswith("|"):
-        return not before.lstrip().startswith("|") and bool(after) and bool(_TABLE_RULE.match(after[0]))
-    return (
-        line.startswith("**") and len(line) <= MAX_PSEUDO_HEADING and bool(_BOLD_ALONE.match(line.rstrip()))
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +272,6 @@ def _sections(pieces: Sequence[Block | _Heading], last_line: int) -> Section:
 def _pseudo_heading(piece: Block | _Heading) -> _Heading | None:
     if not isinstance(piece, Block) or piece.kind != "paragraph" or "\n" in piece.text:
         return None
-    if len(piece.text) > MAX_PSEUDO_HEADING or not _BOLD_ALONE.match(piece.text):
+    if len(piece.text) > MAX_PSEUDO_HEADING or not BOLD_ALONE.match(piece.text):
         return None
     return _Heading(piece.text, PSEUDO_HEADING_LEVEL, piece.start, piece.end)

@@ -12,12 +12,12 @@ def carrying(variable: str, value: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if wanted not in (entry / "environ").read_bytes().split(b"\0"):
-                continue
+            marked = wanted in (entry / "environ").read_bytes().split(b"\0")
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
-        if command:
+        # A program that writes itself a title may overwrite its environment.
+        if command and (marked or value in command):
             found[int(entry.name)] = command
     return found
 

@@ -42,11 +42,11 @@ EXEMPT: Final = frozenset(
         "showmigrations",
         "sqlflush",
         "sqlmigrate",
-        "state_diagrams",
         "sqlsequencereset",
         "squashmigrations",
         "startapp",
         "startproject",
+        "state_diagrams",
         "test",
         "up",  # runs prepare, then starts processes that stand behind the guard
     }

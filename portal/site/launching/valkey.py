@@ -41,6 +41,8 @@ def arguments(directory: Path, socket_path: Path, *, pidfile: Path | None = None
         *("--maxmemory", "256mb"),
         # A full store must refuse a write aloud, not drop a message.
         *("--maxmemory-policy", "noeviction"),
+        # Its title would overwrite the environment by which a leftover is recognised.
+        *("--set-proc-title", "no"),
         *("--loglevel", "warning", "--logfile", str(directory / "valkey.log")),
         *(("--pidfile", str(pidfile)) if pidfile else ()),
     ]

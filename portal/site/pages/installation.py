@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError
+from typing import Final, NamedTuple
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from portal.core import guard
 from portal.core.access import ADMIN, PUBLIC, SIGNED_IN, is_admin
 from portal.core.doors import page
+from portal.core.guard import wording
+from portal.core.guard.compare import Weight
+from portal.live import streams
 from portal.site import health
+
+ROWS_SHOWN: Final = 100
+TONES: Final = {Weight.REFUSE: "bad", Weight.WARN: "warn", Weight.EXPLAINED: "wait"}
+
+
+class Difference(NamedTuple):
+    tone: str
+    what: str
+    expects: str
+    has: str
 
 
 @page("installation.status", SIGNED_IN)
 def status(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/status.html", _status(request))
+    return render(request, "portal/status.html", {"live_cursors": streams.cursors("jobs")} | _status(request))
 
 
 @page("installation.status_fragment", SIGNED_IN)
@@ -48,9 +63,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 @page("installation.schema", ADMIN)
 def schema(request: HttpRequest) -> HttpResponse:
-    standing = health.guard()
-    try:
-        report = standing() if standing else None
-    except DatabaseError:
-        report = None
-    return render(request, "portal/schema.html", {"report": report, "check": health.schema()})
+    check = health.schema()
+    report = guard.standing()
+    rows = list(wording.rows(report))
+    shown = [Difference(TONES[weight], *cells) for weight, cells in rows[:ROWS_SHOWN]]
+    context = {"report": report, "check": check, "rows": shown, "more": len(rows) - len(shown)}
+    return render(request, "portal/schema.html", context)

@@ -10,11 +10,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from portal.core import access, clock
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
+from portal.live import streams
 from portal.site import queries
 from workers import queue
 from workers.models import AttemptOutput, Job, JobState, Worker
@@ -40,7 +42,10 @@ def find_job(number: int) -> Found | None:
 
 @page("jobs.list", SIGNED_IN)
 def jobs(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/jobs/list.html", _list(request))
+    query = f"?{request.GET.urlencode()}" if request.GET else ""
+    # the cursors first: what happens between them and the rows is shown twice rather than missed
+    context = {"live_cursors": streams.cursors("jobs"), "fragment": reverse("jobs_fragment") + query}
+    return render(request, "portal/jobs/list.html", context | _list(request))
 
 
 @page("jobs.list_fragment", SIGNED_IN)
@@ -61,7 +66,6 @@ def _list(request: HttpRequest) -> dict[str, Any]:
         "state": state,
         "jobs": found.rows,
         "older": found.older,
-        "query": request.GET.urlencode(),
     }
 
 
@@ -91,7 +95,7 @@ def _workers(request: HttpRequest) -> list[WorkerLine]:
 
 @page("jobs.job", within(Role.VIEWER), find=find_job)
 def job(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    return render(request, "portal/jobs/job.html", _job(request, job))
+    return render(request, "portal/jobs/job.html", {"live_cursors": streams.cursors("jobs")} | _job(request, job))
 
 
 @page("jobs.job_fragment", within(Role.VIEWER), find=find_job)

@@ -77,9 +77,7 @@ def read_item(
     else:
         parts = _read_bold(lead, joined, outline)
     tagged = parts.ref is not None or parts.severity is not None
-    return Item(
-        block, section, region, parts, plain(joined), lead is not None, tagged, _tier(region, section)
-    )
+    return Item(block, section, region, parts, plain(joined), lead is not None, tagged, tier)
 
 
 def _tier(region: Region, section: Section) -> Tier:

@@ -23,7 +23,11 @@ def seed(shared_dir: Path):  # type: ignore[no-untyped-def]
 def test_a_table_of_tickets_is_nineteen_findings_and_its_totals_disagree(seed) -> None:  # type: ignore[no-untyped-def]
     review = seed("000")
     assert [finding.ticket_key for finding in review.findings] == [f"MC-{n}" for n in range(294, 313)]
-    assert [f.ticket_key for f in review.findings if f.severity == "critical"] == ["MC-295", "MC-299", "MC-306"]
+    assert [f.ticket_key for f in review.findings if f.severity == "critical"] == [
+        "MC-295",
+        "MC-299",
+        "MC-306",
+    ]
     assert review.metadata.ticket == "MC-291"
     assert review.metadata.reviewer is not None and review.metadata.reviewer.startswith("Luci")
     assert dict(review.stated_totals) == {"total": 19, "critical": 3, "high": 10, "low": 6}
@@ -52,7 +56,15 @@ def test_a_work_log_has_a_signal_and_a_verdict_and_no_findings(seed) -> None:  #
 def test_a_tracker_with_broken_encoding_is_seven_items(seed) -> None:  # type: ignore[no-untyped-def]
     review = seed("002")
     assert [finding.ref for finding in review.findings] == ["1", "2", "3", "4", "5", "6", "7"]
-    assert [f.severity for f in review.findings] == ["critical", "critical", "high", "high", "low", "low", "low"]
+    assert [f.severity for f in review.findings] == [
+        "critical",
+        "critical",
+        "high",
+        "high",
+        "low",
+        "low",
+        "low",
+    ]
     assert any("Mojibake" in note.text for note in review.notes)
     assert {"File", "Severity", "Problem"} <= {label for label, _ in review.findings[0].fields}
     assert all(finding.status is None for finding in review.findings)

@@ -139,7 +139,8 @@ def test_tables_that_no_manifest_knows_are_nobodys_business(own: Database) -> No
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("core_appliedmigration", "kind"), ("django_migrations", "applied"), ("django_migrations", "app")]
+    ("table", "column"),
+    [("core_appliedmigration", "kind"), ("django_migrations", "applied"), ("django_migrations", "app")],
 )
 def test_drift_of_the_records_themselves_is_a_report(own: Database, table: str, column: str) -> None:
     own.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO other")

@@ -1,0 +1,31 @@
+# One image for web, workers, beat and the migrate step; compose.yaml has the commands.
+FROM python:3.13-slim
+
+# Agents' turns and deployments work in git repositories.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git openssh-client \
+    && rm -rf /var/lib/apt/lists/*
+
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    DJANGO_SETTINGS_MODULE=portal.settings \
+    DATA_DIR=/data \
+    STATIC_ROOT=/app/staticfiles \
+    STATIC_COMPRESSED=1
+
+WORKDIR /app
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements.lock
+
+COPY . .
+# Built with a throw-away data folder, so that no key is left in the image.
+RUN DATA_DIR=/tmp/build python manage.py collectstatic --no-input --verbosity 0 \
+    && rm -rf /tmp/build \
+    && useradd --uid 1000 --create-home --shell /usr/sbin/nologin shiproom \
+    && install --directory --owner shiproom --group shiproom --mode 700 /data
+
+USER 1000:1000
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK NONE
+CMD ["python", "manage.py", "serve", "web"]

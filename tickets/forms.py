@@ -1,0 +1,137 @@
+"""What people may send to projects and tickets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from portal.core.access import Role
+from portal.core.models import User
+from tickets.fields import Form, Lines, Versioned, Words, reason
+from tickets.models import TicketState
+from tickets.queries import assignable
+from tickets.rights import projects_with
+from workers.models import Agent
+
+
+class ProjectChoice(forms.ModelChoiceField):
+    """A project, by its key, of those that the person may choose from."""
+
+    def __init__(self, role: Role, user: Any) -> None:
+        super().__init__(
+            projects_with(user, role),
+            to_field_name="key",
+            label="Project",
+            empty_label="Choose a project",
+            error_messages={"required": "Choose a project.", "invalid_choice": "Choose a project of the list."},
+        )
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.key} · {obj.name}"
+
+
+class NewProjectForm(Form):
+    name = "project"
+    key = Words(limit=10, label="Key", help_text="2 to 10 capital letters and digits, a letter first, such as MC. It begins every ticket's name and never changes.")
+    title = Words(limit=100, label="Name", widget=forms.TextInput(attrs={"data-draft": ""}))
+    repository = Words(limit=500, label="Repository", required=False, help_text="Path of the git repository on the machine of the workers. Agents need it; it can be set later.")
+
+    def clean_key(self) -> str:
+        key = str(self.cleaned_data["key"])
+        if not re.fullmatch(r"[A-Z][A-Z0-9]{1,9}", key, re.ASCII):
+            raise ValidationError("2 to 10 capital letters and digits, a letter first.")
+        return key
+
+
+class SettingsForm(Form):
+    """What an owner may change. The values that were shown come back: a change since then is not overwritten."""
+
+    name = "settings"
+    title = Words(limit=100, label="Name")
+    repository = Words(limit=500, label="Repository", required=False, help_text="Path of the git repository on the machine of the workers.")
+    seen_title = Words(limit=100, label="Name", required=False, widget=forms.HiddenInput)
+    seen_repository = Words(limit=500, label="Repository", required=False, widget=forms.HiddenInput)
+
+    def seen(self) -> dict[str, str]:
+        return {"name": self.cleaned_data["seen_title"], "repository": self.cleaned_data["seen_repository"]}
+
+
+class MemberForm(Form):
+    name = "member"
+    email = Words(limit=254, label="E-mail address", widget=forms.EmailInput)
+    role = forms.TypedChoiceField(
+        coerce=lambda value: Role(int(value)),
+        choices=[(role.value, role.label.capitalize()) for role in Role],
+        error_messages={"invalid_choice": "Choose a role of the list."},
+    )
+
+    def clean_email(self) -> User:
+        address = self.cleaned_data["email"]
+        validate_email(address)
+        user = User.objects.filter(email__iexact=address, is_active=True).first()
+        if user is None:
+            raise ValidationError("Nobody here has this address. An admin makes accounts.")
+        return user
+
+
+class LeavingForm(Form):
+    name = "leaving"
+    user = forms.ModelChoiceField(User.objects.all(), widget=forms.HiddenInput)
+
+
+class NewTicketForm(Form):
+    name = "ticket"
+    title = Words(limit="TITLE_MAX_CHARS", label="Title", widget=forms.TextInput(attrs={"data-draft": ""}))
+    body = Lines(limit="BODY_MAX_CHARS", label="What to do", required=False, widget=forms.Textarea(attrs={"rows": 12}), help_text="An agent is given these words, fenced off as data.")
+
+    def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields = {"project": ProjectChoice(Role.OPERATOR, user), **self.fields}
+
+
+class TicketFilter(Form):
+    """The filters of the list, as its address carries them."""
+
+    name = "filter"
+    project = Words(limit=10, label="Project", required=False)
+    state = forms.ChoiceField(
+        choices=[("", "Any state"), *TicketState.choices], required=False, error_messages={"invalid_choice": "“%(value)s” is no state."}
+    )
+    q = Words(limit=200, label="Words", required=False)
+
+
+class AgentChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} (v{obj.newest})"
+
+
+class AssignForm(Versioned):
+    name = "assign"
+    agent = AgentChoice(
+        Agent.objects.none(),
+        empty_label="Choose an agent",
+        error_messages={"required": "Choose an agent.", "invalid_choice": "This agent cannot be assigned: it is switched off or has no profile."},
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["agent"].queryset = assignable()  # type: ignore[attr-defined]
+
+
+class StopForm(Form):
+    name = "stop"
+    reason = reason("Reason (optional)", required=False)
+
+
+class AcceptForm(Versioned):
+    name = "accept"
+    reason = reason("Reason (optional)", required=False)
+
+
+class ReopenForm(Versioned):
+    name = "reopen"
+    reason = reason("Why it is not done")

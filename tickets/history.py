@@ -1,0 +1,82 @@
+"""History as a page tells it: who did what, from which state to which, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from portal.core.models import Activity
+
+SHOWN: Final = 50
+
+# What a verb is in a sentence after its actor; others are said by their name.
+_WORDS: Final = {
+    "created": "opened it",
+    "assign": "assigned it",
+    "begin": "began a turn",
+    "wait_again": "put it back in the queue",
+    "submit": "handed it in for review",
+    "leave_unproven": "left it unproven",
+    "ask": "asked a person",
+    "block": "is blocked",
+    "fail": "failed",
+    "stop": "stopped it",
+    "accept": "accepted it",
+    "reopen": "reopened it",
+    "finish": "ended its turn",
+    "received": "uploaded it",
+    "plan": "read it and made a plan",
+    "read_again": "had it read again",
+    "apply": "applied the plan",
+    "fix": "called it fixed",
+    "reject": "rejected it",
+    "waive": "waived it",
+    "open_again": "opened it again",
+    "requested": "asked the gate",
+    "start": "began",
+    "succeed": "succeeded",
+    "refuse": "was refused",
+    "changed": "changed its settings",
+    "let_in": "let in",
+    "took_out": "took out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    at: datetime
+    actor: str
+    kind: str
+    words: str
+    about: str
+    before: str
+    after: str
+    reason: str
+
+
+def of(subjects: Sequence[str]) -> list[Line]:
+    """The newest entries about these subjects, newest first; one query, by index."""
+    rows = Activity.objects.filter(subject__in=subjects).order_by("-id")[:SHOWN]
+    return [_line(row, first=subjects[0]) for row in rows]
+
+
+def _line(row: Activity, first: str) -> Line:
+    verb = row.verb.rpartition(".")[2]
+    about = "" if row.subject == first else row.subject.partition(":")[2].rpartition("/")[2]
+    whom = _text(row.after.get("user") or row.before.get("user"))
+    return Line(
+        at=row.at,
+        actor=row.actor_label,
+        kind=row.actor_kind,
+        words=" ".join(filter(None, [_WORDS.get(verb, verb.replace("_", " ")), whom])),
+        about=f"{row.subject.partition(':')[0]} {about}" if about else "",
+        before=_text(row.before.get("state") or row.before.get("role")),
+        after=_text(row.after.get("state") or row.after.get("role")),
+        reason=row.reason,
+    )
+
+
+def _text(value: Any) -> str:
+    return str(value) if value else ""

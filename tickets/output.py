@@ -1,0 +1,50 @@
+"""What an attempt's child wrote, as a page shows it: the newest part, bounded, and where it goes on live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpResponse
+
+from portal.live import cursor, streams
+from workers.models import AttemptOutput
+from workers.output import stream
+
+SHOWN_BYTES: Final = 200_000
+SHOWN_PIECES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """``cut``: bytes before ``text`` that are left out. ``cursor``: up to where ``text`` goes."""
+
+    stream: str
+    cursor: str
+    text: str
+    cut: int
+    running: bool
+
+    @property
+    def cursors(self) -> dict[str, str]:
+        return {self.stream: self.cursor}
+
+
+def newest(attempt_id: int, *, running: bool) -> Output:
+    """The last ``SHOWN_BYTES`` of an attempt's output, in whole pieces."""
+    name = stream(attempt_id)
+    position = streams.cursors(name)[name]
+    end = cursor.parse(position).number
+    # What is written from here on comes by the stream; text beyond the cursor would come twice.
+    pieces = AttemptOutput.objects.filter(attempt_id=attempt_id, offset__gte=max(0, end - SHOWN_BYTES), offset__lt=end)
+    found = list(pieces.order_by("-offset").values_list("offset", "text")[:SHOWN_PIECES])
+    text = "".join(piece for _, piece in reversed(found))
+    return Output(name, position, text, found[-1][0] if found else 0, running)
+
+
+def as_text(attempt_id: int, file_name: str) -> HttpResponse:
+    """All that is stored, as a file to keep; OUTPUT_CAP_BYTES bounds it. Nothing in it is ever shown as a page."""
+    pieces = AttemptOutput.objects.filter(attempt_id=attempt_id).order_by("offset").values_list("text", flat=True)
+    answer = HttpResponse("".join(pieces.iterator(chunk_size=20)), content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    return answer

@@ -1,0 +1,74 @@
+"""Projects as their owners run them: settings, and who belongs to them."""
+
+from __future__ import annotations
+
+from portal.core.access import Role
+from portal.core.lifecycle import Refused
+from portal.core.models import User
+from portal.core.unit import Pointer, UnitOfWork, unit_of_work
+from tickets.models import Membership, Project
+
+
+def change(project: Project, *, seen: dict[str, str], name: str, repository: str) -> Project:
+    """Write what differs, if the row still is what its owner saw. Raises ``Refused``."""
+    before = {"name": project.name, "repository": project.repository}
+    after = {"name": name, "repository": repository}
+    if after == seen == before:
+        return project
+    with unit_of_work() as work:
+        if Project.objects.filter(pk=project.pk, **seen).update(**after) != 1:
+            now = Project.objects.get(pk=project.pk)
+            raise Refused(
+                f"{project.key} has changed since you opened it: its name is now “{now.name}”, "
+                f"its repository “{now.repository}”. Look again, then decide."
+            )
+        work.record("project.changed", project.scope, before=before, after=after)
+        _announce(work, project)
+    project.name, project.repository = name, repository
+    return project
+
+
+def let_in(project: Project, user: User, role: Role) -> Membership:
+    """Make ``user`` a member, or give a member another role. Raises ``Refused`` for the last owner."""
+    with unit_of_work() as work:
+        _lock(project)
+        known = Membership.objects.filter(project=project, user=user).first()
+        if known and known.role == role:
+            return known
+        if known:
+            _keep_an_owner(project, known, role)
+        before = {"role": Role(known.role).label} if known else {}
+        membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role.value})
+        work.record("project.let_in", project.scope, before=before, after={"user": user.email, "role": role.label})
+        _announce(work, project)
+    return membership
+
+
+def take_out(project: Project, user: User) -> None:
+    """End a membership. Raises ``Refused`` for the last owner."""
+    with unit_of_work() as work:
+        _lock(project)
+        known = Membership.objects.filter(project=project, user=user).first()
+        if known is None:
+            return
+        _keep_an_owner(project, known, None)
+        known.delete()
+        work.record("project.took_out", project.scope, before={"user": user.email, "role": Role(known.role).label})
+        _announce(work, project)
+
+
+def _lock(project: Project) -> None:
+    """Two owners who remove each other at once must not both succeed."""
+    Project.objects.select_for_update().get(pk=project.pk)
+
+
+def _keep_an_owner(project: Project, leaving: Membership, role: Role | None) -> None:
+    if leaving.role != Role.OWNER or role == Role.OWNER:
+        return
+    others = Membership.objects.filter(project=project, role=Role.OWNER.value).exclude(pk=leaving.pk)
+    if not others.exists():
+        raise Refused(f"{leaving.user} is the last owner of {project.key}. Make somebody else an owner first.")
+
+
+def _announce(work: UnitOfWork, project: Project) -> None:
+    work.announce(project.scope, Pointer("project", project.scope, 0))

@@ -1,0 +1,141 @@
+"""What the pages of projects and tickets show: bounded, within the reader's scopes, a constant number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+
+from portal.core import access, limits
+from portal.core.access import Role
+from tickets import history, output, panels
+from tickets.models import Membership, Project, Ticket, TicketState, Turn, TurnState
+from tickets.work import TURN_KIND
+from workers.models import LIVE_STATES, Agent, Job
+
+TURNS_SHOWN: Final = 20
+# A list follows at most this many projects live: a socket has room for LIMITS["SOCKET_STREAMS"].
+PROJECTS_FOLLOWED: Final = 20
+MEMBERS_SHOWN: Final = 200
+
+
+class Page(NamedTuple):
+    """Rows of a list, newest first, and the id that the next page begins below."""
+
+    rows: list[Any]
+    older: int | None
+
+
+def page_of(rows: QuerySet[Any], before: int | None) -> Page:
+    """A page by key, not by offset: as fast at any depth, and no row is shown twice."""
+    size = limits.value("LIST_PAGE_ROWS")
+    found = list((rows.filter(id__lt=before) if before else rows).order_by("-id")[: size + 1])
+    return Page(found[:size], found[size - 1].pk if len(found) > size else None)
+
+
+def seen_by(reader: Any, rows: QuerySet[Any], path: str = "project") -> QuerySet[Any]:
+    """The rows of the projects that ``reader`` belongs to; an admin sees all."""
+    if access.is_admin(reader):
+        return rows
+    scopes = (scope.partition(":") for scope in access.roles(reader))
+    return rows.filter(**{f"{path}__in": [int(number) for scheme, _, number in scopes if scheme == "project"]})
+
+
+def projects_of(reader: Any) -> list[Project]:
+    return list(seen_by(reader, Project.objects.all(), "pk").order_by("key"))
+
+
+def followed(projects: list[Project], chosen: str = "") -> list[str]:
+    """The streams that a list of these projects follows."""
+    wanted = [project for project in projects if not chosen or project.key == chosen]
+    return [project.scope for project in wanted[:PROJECTS_FOLLOWED]]
+
+
+# Projects ---------------------------------------------------------------------
+
+
+class ProjectRow(NamedTuple):
+    project: Project
+    waiting: int
+
+
+def project_list(reader: Any, before: int | None) -> Page:
+    found = page_of(seen_by(reader, Project.objects.all(), "pk"), before)
+    waiting = Ticket.objects.filter(project__in=found.rows).exclude(state=TicketState.DONE)
+    numbers = dict(waiting.values_list("project").annotate(number=Count("id")))
+    return Page([ProjectRow(project, numbers.get(project.pk, 0)) for project in found.rows], found.older)
+
+
+class StateCount(NamedTuple):
+    state: str
+    number: int
+
+
+def counts(project: Project) -> list[StateCount]:
+    """How many tickets are in each state, in the order of the states; those without any are left out."""
+    found = dict(Ticket.objects.filter(project=project).values_list("state").annotate(number=Count("id")))
+    return [StateCount(state, found[state]) for state in TicketState.values if state in found]
+
+
+class Member(NamedTuple):
+    user: Any
+    role: Role
+
+
+def members(project: Project) -> list[Member]:
+    rows = Membership.objects.filter(project=project).select_related("user").order_by("-role", "user__email")
+    return [Member(row.user, Role(row.role)) for row in rows[:MEMBERS_SHOWN]]
+
+
+# Tickets ----------------------------------------------------------------------
+
+
+def ticket_list(reader: Any, *, project: str, state: str, words: str, before: int | None) -> Page:
+    rows = seen_by(reader, Ticket.objects.select_related("project", "agent_version__agent").defer("body"))
+    if project:
+        rows = rows.filter(project__key=project)
+    if state:
+        rows = rows.filter(state=state)
+    if words:
+        rows = rows.filter(Q(title__icontains=words) | Q(key__startswith=words.upper()))
+    last = Turn.objects.filter(ticket=OuterRef("pk")).order_by("-seq").values("seq")[:1]
+    return page_of(panels.marked(rows.annotate(turn_count=Subquery(last))), before)
+
+
+def assignable() -> QuerySet[Agent]:
+    """Agents that are switched on and have a profile, with the number of the newest."""
+    rows = Agent.objects.filter(enabled=True).annotate(newest=Max("versions__number"))
+    return rows.filter(newest__isnull=False).order_by("name")
+
+
+@dataclass(frozen=True, slots=True)
+class TurnShown:
+    turn: Turn
+    moved: bool
+    output: output.Output | None
+
+
+def turns_of(ticket: Ticket) -> tuple[list[TurnShown], int]:
+    """The newest turns, newest last, the very last with its output; and how many are before them."""
+    rows = Turn.objects.filter(ticket=ticket).select_related("agent_version__agent", "attempt")
+    newest = list(rows.order_by("-seq")[:TURNS_SHOWN])
+    shown = [_shown(ticket, turn, last=turn is newest[0]) for turn in reversed(newest)]
+    return shown, newest[-1].seq - 1 if newest else 0
+
+
+def _shown(ticket: Ticket, turn: Turn, *, last: bool) -> TurnShown:
+    # The row in hand serves the template: no query a turn.
+    turn.ticket = ticket
+    moved = bool(turn.head_commit) and turn.head_commit != turn.base_commit
+    running = turn.state == TurnState.RUNNING
+    return TurnShown(turn, moved, output.newest(turn.attempt_id, running=running) if last else None)
+
+
+def ticket_history(ticket: Ticket, turns: list[TurnShown]) -> list[history.Line]:
+    return history.of([ticket.subject, *(f"turn:{ticket.key}/{shown.turn.seq}" for shown in turns)])
+
+
+def live_job(ticket: Ticket) -> Job | None:
+    """The job that carries the ticket's turn, while it waits or runs."""
+    return Job.objects.filter(kind=TURN_KIND, unique_key=ticket.subject, state__in=LIVE_STATES).first()

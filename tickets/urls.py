@@ -1,0 +1,29 @@
+"""Addresses of projects and tickets."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tickets import project_views, views
+
+urlpatterns = [
+    path("tickets/", views.tickets, name="tickets"),
+    path("tickets/fragment/", views.tickets_fragment, name="tickets_fragment"),
+    path("tickets/new/", views.new, name="ticket_new"),
+    path("tickets/<str:key>/", views.ticket, name="ticket"),
+    path("tickets/<str:key>/fragment/", views.ticket_fragment, name="ticket_fragment"),
+    path("tickets/<str:key>/rail/", views.ticket_rail, name="ticket_rail"),
+    path("tickets/<str:key>/assign/", views.assign, name="ticket_assign"),
+    path("tickets/<str:key>/stop/", views.stop, name="ticket_stop"),
+    path("tickets/<str:key>/accept/", views.accept, name="ticket_accept"),
+    path("tickets/<str:key>/reopen/", views.reopen, name="ticket_reopen"),
+    path("tickets/<str:key>/turns/<int:seq>/output.txt", views.turn_output, name="turn_output"),
+    path("tickets/<str:key>/turns/<int:seq>/output/", views.turn_output_fragment, name="turn_output_fragment"),
+    path("projects/", project_views.project_list, name="projects"),
+    path("projects/new/", project_views.new, name="project_new"),
+    path("projects/<str:key>/", project_views.project, name="project"),
+    path("projects/<str:key>/fragment/", project_views.project_fragment, name="project_fragment"),
+    path("projects/<str:key>/settings/", project_views.settings, name="project_settings"),
+    path("projects/<str:key>/members/", project_views.let_in, name="project_let_in"),
+    path("projects/<str:key>/members/leave/", project_views.take_out, name="project_take_out"),
+]

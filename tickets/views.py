@@ -1,0 +1,221 @@
+"""Pages of tickets: parse, one call inward, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from portal.core import access, limits
+from portal.core.access import SIGNED_IN, Role, within
+from portal.core.doors import Found, page
+from portal.core.lifecycle import Refused
+from portal.live import streams
+from portal.live.templatetags.live import live
+from tickets import opening, output, panels, queries, work
+from tickets.fields import Form, number_of
+from tickets.forms import AcceptForm, AssignForm, NewTicketForm, ReopenForm, StopForm, TicketFilter
+from tickets.models import Ticket, TicketState, Turn
+from tickets.rights import is_key, require
+from tickets.transitions import TICKET
+
+# What a person may do to a ticket: the role it takes, and its form. TICKET says when.
+ACTIONS: Final[dict[str, tuple[Role, type[Form]]]] = {
+    "assign": (Role.OPERATOR, AssignForm),
+    "stop": (Role.OPERATOR, StopForm),
+    "accept": (Role.REVIEWER, AcceptForm),
+    "reopen": (Role.REVIEWER, ReopenForm),
+}
+
+
+def find_ticket(key: str) -> Found | None:
+    rows = Ticket.objects.select_related("project", "agent_version__agent", "workspace")
+    ticket = rows.filter(key=key).first() if is_key(key) else None
+    return Found(ticket, ticket.project.scope) if ticket else None
+
+
+def find_turn(key: str, seq: int) -> Found | None:
+    turn = Turn.objects.filter(ticket__key=key, seq=seq).select_related("ticket__project").first() if is_key(key) and seq < 2**31 else None
+    return Found(turn, turn.ticket.project.scope) if turn else None
+
+
+def before_of(request: HttpRequest) -> int | None:
+    """Where the page of a list begins. Raises ``BadRequest`` for what no list said."""
+    text = request.GET.get("before")
+    number = number_of(text)
+    if text and number is None:
+        raise BadRequest("No list begins there.")
+    return number
+
+
+# The list ---------------------------------------------------------------------
+
+
+@page("tickets.list", SIGNED_IN)
+def tickets(request: HttpRequest) -> HttpResponse:
+    return render(request, "tickets/list.html", _list(request))
+
+
+@page("tickets.list_fragment", SIGNED_IN)
+def tickets_fragment(request: HttpRequest) -> HttpResponse:
+    return render(request, "tickets/list_body.html", _list(request))
+
+
+def _list(request: HttpRequest) -> dict[str, Any]:
+    chosen = TicketFilter(request.GET)
+    chosen.is_valid()
+    # A filter that could not be read is left out, and said.
+    wanted = {name: chosen.cleaned_data.get(name) or "" for name in ("project", "state", "q")}
+    projects = queries.projects_of(request.user)
+    names = queries.followed(projects, wanted["project"])
+    cursors = streams.cursors(*names) if names else {}
+    before = before_of(request)
+    found = queries.ticket_list(request.user, project=wanted["project"], state=wanted["state"], words=wanted["q"], before=before)
+    kept = {name: value for name, value in wanted.items() if value}
+    return {
+        "form": chosen,
+        "wanted": wanted,
+        "kept": kept,
+        "projects": projects,
+        "states": TicketState.choices,
+        "tickets": found.rows,
+        "older": found.older,
+        "before": before,
+        "size": limits.value("LIST_PAGE_ROWS"),
+        "operates": access.is_admin(request.user) or any(role >= Role.OPERATOR for role in access.roles(request.user).values()),
+        "live": live({"live_cursors": cursors}, *names, url=f"{reverse('tickets_fragment')}?{request.GET.urlencode()}") if names else "",  # type: ignore[arg-type]
+    }
+
+
+@page("tickets.new", SIGNED_IN, methods=("GET", "POST"))
+def new(request: HttpRequest) -> HttpResponse:
+    form = NewTicketForm(request.user, request.POST or None, initial={"project": request.GET.get("project", "")})
+    if request.method == "POST" and form.is_valid():
+        asked = form.cleaned_data
+        require(request.user, Role.OPERATOR, asked["project"])
+        ticket, made = opening.open_ticket(asked["project"], title=asked["title"], body=asked["body"])
+        messages.success(request, f"{ticket.key} is open." if made else f"{ticket.key} was opened with these words already.")
+        return redirect(ticket)
+    context = {"form": form, "projects": form.fields["project"].queryset.exists()}  # type: ignore[attr-defined]
+    return render(request, "tickets/new.html", context, status=422 if form.errors else 200)
+
+
+# One ticket -------------------------------------------------------------------
+
+
+@page("tickets.ticket", within(Role.VIEWER), find=find_ticket)
+def ticket(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    return render(request, "tickets/ticket.html", _everything(request, ticket))
+
+
+@page("tickets.ticket_fragment", within(Role.VIEWER), find=find_ticket)
+def ticket_fragment(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    return render(request, "tickets/ticket_body.html", _body(ticket))
+
+
+@page("tickets.ticket_rail", within(Role.VIEWER), find=find_ticket)
+def ticket_rail(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    return render(request, "tickets/ticket_rail.html", _rail(request, ticket))
+
+
+def _everything(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
+    cursors = streams.cursors(ticket.subject)
+    body = _body(ticket)
+    return body | _rail(request, ticket, tried) | {"live_cursors": cursors | body["live_cursors"]}
+
+
+def _body(ticket: Ticket) -> dict[str, Any]:
+    shown, earlier = queries.turns_of(ticket)
+    followed = [turn.output for turn in shown if turn.output]
+    return {
+        "ticket": ticket,
+        "turns": shown,
+        "earlier": earlier,
+        "history": queries.ticket_history(ticket, shown),
+        "live_cursors": {stream: at for written in followed for stream, at in written.cursors.items()},
+    }
+
+
+def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
+    offered = [step for step in TICKET.allowed(ticket.state) if step.verb in ACTIONS]
+    mine = [step for step in offered if access.may(request.user, within(ACTIONS[step.verb][0]), ticket.project.scope)]
+    forms = {step.verb: ACTIONS[step.verb][1]() for step in mine}
+    if tried is not None:
+        # Refused or not, what was typed stays where it was typed.
+        forms[tried.name] = tried
+    if ticket.agent_version and "assign" in forms and not forms["assign"].is_bound:
+        forms["assign"].initial["agent"] = ticket.agent_version.agent_id
+    return {
+        "ticket": ticket,
+        "forms": forms,
+        "held": [(step.label, ACTIONS[step.verb][0].label) for step in offered if step not in mine],
+        "job": queries.live_job(ticket),
+        "panels": panels.of_ticket(ticket, request.user),
+    }
+
+
+def _act(request: HttpRequest, ticket: Ticket, form: Form, act: Callable[[dict[str, Any]], Ticket], said: str) -> HttpResponse:
+    """One change asked for by a form: done and said, or the page again with the reason where the button was."""
+    status = 422
+    if form.is_valid():
+        try:
+            act(form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            status = 409
+        else:
+            messages.success(request, said.format(ticket.key))
+            return redirect(ticket)
+    found = find_ticket(ticket.key)
+    fresh = found.object if found else ticket
+    return render(request, "tickets/ticket.html", _everything(request, fresh, form), status=status)
+
+
+@page("tickets.assign", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
+def assign(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Ticket:
+        return work.assign(ticket, asked["agent"], expected_version=asked["expected_version"])
+
+    return _act(request, ticket, AssignForm(request.POST), act, "{} waits for its turn.")
+
+
+@page("tickets.stop", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
+def stop(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Ticket:
+        return work.stop(ticket, reason=asked["reason"] or "Stopped on its page.")
+
+    return _act(request, ticket, StopForm(request.POST), act, "{}: its turn was told to stop.")
+
+
+@page("tickets.accept", within(Role.REVIEWER), find=find_ticket, methods=("POST",))
+def accept(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Ticket:
+        return work.accept(ticket, reason=asked["reason"], expected_version=asked["expected_version"])
+
+    return _act(request, ticket, AcceptForm(request.POST), act, "{} is accepted.")
+
+
+@page("tickets.reopen", within(Role.REVIEWER), find=find_ticket, methods=("POST",))
+def reopen(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Ticket:
+        return work.reopen(ticket, reason=asked["reason"], expected_version=asked["expected_version"])
+
+    return _act(request, ticket, ReopenForm(request.POST), act, "{} is open again.")
+
+
+# Output -----------------------------------------------------------------------
+
+
+@page("tickets.turn_output", within(Role.VIEWER), find=find_turn)
+def turn_output(request: HttpRequest, turn: Turn, key: str, seq: int) -> HttpResponse:
+    return output.as_text(turn.attempt_id, f"{key}-turn-{seq}.txt")
+
+
+@page("tickets.turn_output_fragment", within(Role.VIEWER), find=find_turn)
+def turn_output_fragment(request: HttpRequest, turn: Turn, key: str, seq: int) -> HttpResponse:
+    return render(request, "tickets/output_text.html", {"output": output.newest(turn.attempt_id, running=False)})
