@@ -5,7 +5,8 @@ class ReviewsConfig(AppConfig):
     name = "reviews"
 
     def ready(self) -> None:
-        from reviews import handlers, rights
+        from reviews import handlers, panels, rights
 
         rights.register()
         handlers.register()
+        panels.register()

@@ -36,8 +36,11 @@ class Up:
 
     def start(self) -> None:
         self.process = children.start([*command(), "up"], env=self.environment, cwd=ROOT, log=self.log)
-        children.wait_for("up", self.answers, seconds=90, process=self.process)
-        children.wait_for("its processes", lambda: all(self.pids(text) for text in PROGRAMS), process=self.process)
+        try:
+            children.wait_for("up", self.answers, seconds=90, process=self.process)
+            children.wait_for("its processes", lambda: all(self.pids(text) for text in PROGRAMS), process=self.process)
+        except RuntimeError as error:
+            raise AssertionError(f"{error}; it wrote:\n{self.log.read_text()[-4000:]}") from None
 
     @property
     def log(self) -> Path:

@@ -103,6 +103,15 @@ class TicketFilter(Form):
     )
     q = Words(limit=200, label="Words", required=False)
 
+    def clean(self) -> dict[str, Any]:
+        """``project:MC`` typed among the words is the filter that it names."""
+        cleaned = super().clean()
+        words = str(cleaned.get("q") or "").split()
+        for word in [word for word in words if re.fullmatch(r"project:[A-Za-z0-9]{1,10}", word)]:
+            cleaned["project"] = word.partition(":")[2].upper()
+            words.remove(word)
+        return cleaned | {"q": " ".join(words)}
+
 
 class AgentChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:

@@ -156,6 +156,7 @@ def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> di
         "held": [(step.label, ACTIONS[step.verb][0].label) for step in offered if step not in mine],
         "job": queries.live_job(ticket),
         "panels": panels.of_ticket(ticket, request.user),
+        "tried": tried is not None,
     }
 
 

@@ -188,7 +188,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
-DEFAULTS: Final[dict[str, Any]] = {"environment": ["PATH", "HOME", "LANG"], "secrets": {}}
+DEFAULTS: Final[dict[str, Any]] = {"command": [], "environment": ["PATH", "HOME", "LANG"], "secrets": {}}
 
 
 class Versions(Rows):

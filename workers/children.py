@@ -70,6 +70,8 @@ def run(claim: Claim, command: Command) -> ChildResult:
     Raises ``LeaseLost``, ``Cancelled`` or ``Interrupted``; the whole tree is
     gone then. Raises ``JobFailed`` where no child could be supervised.
     """
+    # Nothing is started under a claim that may be another's by now.
+    claim.check()
     _recover(claim)
     folder = _folder(claim.attempt_id)
     try:

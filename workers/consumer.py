@@ -26,6 +26,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         def patiently(errback: Any, max_retries: Any, callback: Any) -> Any:
             def between_tries() -> None:
                 callback()
+                _begin(self.app)
                 _look_if_due()
 
             return ensure(errback, max_retries, callback=between_tries)
@@ -40,6 +41,12 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
 _looked_at = time.monotonic()
 
 
+def _begin(app: Any) -> process.WorkerProcess:
+    """Once per process: with the broker at hand, or without it where it is down from the start."""
+    pool = Pool.TURNS if Pool.TURNS in app.amqp.queues.consume_from else Pool.SHORT
+    return process.current() or process.begin(pool)
+
+
 def _look_if_due() -> None:
     global _looked_at
     worker = process.current()
@@ -51,8 +58,7 @@ def _look_if_due() -> None:
 
 @signals.worker_ready.connect(dispatch_uid="workers.consumer.ready")
 def _ready(sender: Any, **_: Any) -> None:
-    pool = Pool.TURNS if Pool.TURNS in {queue.name for queue in sender.task_consumer.queues} else Pool.SHORT
-    worker = process.current() or process.begin(pool)
+    worker = _begin(sender.app)
     sender.timer.call_repeatedly(limits.value("LOOK_INTERVAL_SECONDS"), _look_if_due_by_timer)
     sender.timer.call_after(0, worker.look)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.db import connection
 from django.db.utils import Error as DatabaseFailure
 
 from portal.core import cause as causes
@@ -17,7 +18,7 @@ from portal.core import limits
 from portal.core.cause import Actor, Cause
 from workers import claims, failures, fencing, kinds, wakeups
 from workers.claims import Cancelled, Claim, Interrupted, LeaseLost
-from workers.ending import end_attempt
+from workers.ending import end_attempt, end_unsettled
 from workers.failures import JobFailed
 from workers.leases import LeaseKeeper
 from workers.models import Outcome, Pool
@@ -31,6 +32,7 @@ class Drain:
     def __init__(self, pool: Pool | str, worker: str, keeper: LeaseKeeper, stopping: Callable[[], bool]) -> None:
         self.pool, self.worker, self.keeper, self.stopping = str(pool), worker, keeper, stopping
         self.busy = False
+        self._short_next = True
 
     def run(self) -> int:
         """Returns how many jobs were run. Re-entered (a timer during a job), it does nothing."""
@@ -50,19 +52,27 @@ class Drain:
             batch = self._claim()
             if not batch:
                 return done
+            if len(batch) in {1, limits.value("DRAIN_BATCH_JOBS")}:
+                # More may be due, and this worker is busy from here on: another one should look.
+                wakeups.announce(self.pool)
             self._run_batch(batch)
             done += len(batch)
-            if len(batch) > 1 or time.monotonic() > until:
-                # More may be due: another worker should look too, and this one comes up for air.
-                wakeups.announce(self.pool)
             if time.monotonic() > until:
+                # Come up for air; a message brings this worker, or another, back.
+                wakeups.announce(self.pool)
                 return done
         return done
 
     def _claim(self) -> list[Claim]:
-        short = kinds.names(self.pool, short=True)
-        batch = claims.claim(self.pool, short, worker=self.worker, most=limits.value("DRAIN_BATCH_JOBS"))
-        return batch or claims.claim(self.pool, kinds.names(self.pool, short=False), worker=self.worker, most=1)
+        """Short jobs by the batch and others one by one, in turns, so that a stream of either starves no other."""
+        for _ in range(2):
+            self._short_next = not self._short_next
+            most = 1 if self._short_next else limits.value("DRAIN_BATCH_JOBS")
+            names = kinds.names(self.pool, short=not self._short_next)
+            batch = claims.claim(self.pool, names, worker=self.worker, most=most)
+            if batch:
+                return batch
+        return []
 
     def _run_batch(self, batch: list[Claim]) -> None:
         with self.keeper.holding(batch):
@@ -98,33 +108,37 @@ class Drain:
         if kind is None:
             raise failures.BadInput(f"No kind of job is named {claim.kind}.")
         claim.interrupted = self.stopping
+        # It may have waited behind others of its batch, and been lost or cancelled meanwhile.
+        claim.check()
         with fencing.reading_only():
             return kind.run(claim)
 
     def _end(self, claim: Claim, outcome: Outcome, error: str, result: Any) -> None:
-        """End the attempt; where the database is away, again until the lease must be distrusted."""
+        """End the attempt; where ``settle`` raises, as failed; where it raises again, without it."""
+        try:
+            ended = self._insist(claim, lambda: end_attempt(claim.job_id, claim.fence, outcome, error=error, result=result))
+        except Exception as problem:
+            log.exception("settle_failed", job=claim.job_id, kind=claim.kind)
+            why = failures.described(problem)
+            if outcome is Outcome.FAILED:
+                ended = self._insist(claim, lambda: end_unsettled(claim.job_id, claim.fence, why))
+            else:
+                self._end(claim, Outcome.FAILED, why, None)
+                return
+        if not ended:
+            log.warning("fenced_out", job=claim.job_id, fence=claim.fence)
+
+    def _insist(self, claim: Claim, end: Callable[[], bool]) -> bool:
+        """Again while the database is away, for as long as a lease; after that the sweep ends the attempt."""
+        until = time.monotonic() + limits.value("LEASE_SECONDS")
         while True:
             try:
-                if not end_attempt(claim.job_id, claim.fence, outcome, error=error, result=result):
-                    log.warning("fenced_out", job=claim.job_id, fence=claim.fence)
-                return
+                return end()
             except DatabaseFailure as failure:
-                if claim.lost or claim.seconds_left <= 1 or not _is_outage(failure):
-                    # The sweep ends it: settled by whoever comes next.
-                    log.exception("attempt_not_ended", job=claim.job_id, fence=claim.fence)
-                    return
+                if not failures.is_outage(failure):
+                    raise
+                log.warning("end_waits", job=claim.job_id, error=type(failure).__name__)
+                connection.close()
+                if claim.lost or claim.seconds_left <= 1 or time.monotonic() > until or self.stopping():
+                    return False
                 time.sleep(1)
-            except Exception as error_in_settle:
-                log.exception("settle_failed", job=claim.job_id, kind=claim.kind)
-                if outcome in {Outcome.FAILED, Outcome.BAD_INPUT}:
-                    return
-                outcome, error, result = Outcome.FAILED, failures.described(error_in_settle), None
-
-
-def _is_outage(failure: DatabaseFailure) -> bool:
-    from django.db import InterfaceError, OperationalError, connection
-
-    if isinstance(failure, OperationalError | InterfaceError):
-        connection.close()
-        return True
-    return False

@@ -27,27 +27,40 @@ def end_attempt(
     """End the running attempt ``fence`` of a job; false where it is not running under that fence (nothing written).
 
     A failure within its budget queues the job again after a backoff; past it
-    the job is dead. ``where`` narrows the row further (the sweep: expired).
+    the job is dead. What did not succeed ends as cancelled once a cancel was
+    asked. ``where`` narrows the row further (the sweep: expired).
     """
     with unit_of_work():
-        earlier = Attempt.objects.filter(job_id=job_id, outcome=outcome, counted=True).exclude(fence=fence).count()
+        job = _held(job_id, fence, where)
+        if job is None:
+            return False
+        if job.cancel_at is not None and outcome not in {Outcome.SUCCEEDED, Outcome.CANCELLED}:
+            # It would go again, against the wish of whoever was told that it stops.
+            outcome, error = Outcome.CANCELLED, f"Stopped on request. {error}".strip()
+        earlier = 0
+        if failures.has_budget(outcome):
+            earlier = Attempt.objects.filter(job_id=job_id, outcome=outcome, counted=True).exclude(fence=fence).count()
         again = failures.may_retry(outcome, earlier)
         state = JobState.QUEUED if again else _STATES.get(outcome, JobState.DEAD)
-        changes: dict[str, Any] = {"state": state, "worker": "", "lease_until": None, "error": error}
-        if again:
-            changes["run_after"] = Wall(failures.backoff_seconds(outcome, earlier))
-        else:
-            changes["finished_at"] = Wall()
-        rows = Job.objects.filter(pk=job_id, fence=fence, state=JobState.RUNNING)
-        if where is not None:
-            rows = rows.filter(where)
-        if rows.update(**changes) != 1:
+        delay = failures.backoff_seconds(outcome, earlier) if again else None
+        _end(job, state, outcome, error, delay)
+        _settle(job, fence, outcome, error, final=not again, result=result)
+    return True
+
+
+def end_unsettled(job_id: int, fence: int, error: str, *, where: Q | None = None) -> bool:
+    """The last resort where ``settle`` itself raises: the job is dead, holds no slot, and says why.
+
+    Its subject was not moved; ``requeued`` moves it when somebody requeues the job.
+    """
+    with unit_of_work() as work:
+        job = _held(job_id, fence, where)
+        if job is None:
             return False
-        Attempt.objects.filter(job_id=job_id, fence=fence, outcome=Outcome.RUNNING).update(
-            outcome=outcome, error=error, ended_at=Wall()
-        )
-        _free(job_id)
-        _settle(job_id, fence, outcome, error, final=not again, result=result)
+        sentence = f"It ended, but what it was for could not be told: {error}"
+        _end(job, JobState.DEAD, Outcome.FAILED, sentence, None)
+        work.record("job.unsettled", job.name, before={"state": "running"}, after={"state": "dead"}, reason=sentence)
+        wakeups.after_commit(job.pool)
     return True
 
 
@@ -57,20 +70,36 @@ def end_queued(job_id: int, outcome: Outcome, error: str) -> bool:
         rows = Job.objects.filter(pk=job_id, state=JobState.QUEUED)
         if rows.update(state=_STATES.get(outcome, JobState.DEAD), error=error, finished_at=Wall()) != 1:
             return False
-        _settle(job_id, None, outcome, error, final=True, result=None)
+        job = Job.objects.only("kind", "pool", "subject", "payload").get(pk=job_id)
+        _settle(job, None, outcome, error, final=True, result=None)
     return True
 
 
-def _free(job_id: int) -> None:
-    SubjectSlot.objects.filter(job_id=job_id).delete()
-    LaneSlot.objects.filter(job_id=job_id).update(job=None)
+def _held(job_id: int, fence: int, where: Q | None) -> Job | None:
+    """The job's row, locked, if it runs under this fence: whoever has the lock ends it, alone."""
+    rows = Job.objects.filter(where or Q(), pk=job_id, fence=fence, state=JobState.RUNNING)
+    fields = ("kind", "pool", "lane", "exclusive", "subject", "payload", "fence", "cancel_at")
+    return rows.select_for_update().only(*fields).first()
 
 
-def _settle(job_id: int, fence: int | None, outcome: Outcome, error: str, *, final: bool, result: Any) -> None:
-    job = Job.objects.values("kind", "pool", "subject", "payload").get(pk=job_id)
-    attempt = Attempt.objects.filter(job_id=job_id, fence=fence).values_list("pk", flat=True).first() if fence else None
-    kind = kinds.get(job["kind"])
-    if kind is not None:
-        kind.settle(kinds.Ending(job_id, attempt, job["subject"], job["payload"], outcome, error, final, result))
+def _end(job: Job, state: JobState, outcome: Outcome, error: str, delay: float | None) -> None:
+    """``delay`` is the wait until the next attempt, where there is one."""
+    changes: dict[str, Any] = {"state": state, "worker": "", "lease_until": None, "error": error}
+    changes |= {"finished_at": Wall()} if delay is None else {"run_after": Wall(delay)}
+    Job.objects.filter(pk=job.pk).update(**changes)
+    Attempt.objects.filter(job_id=job.pk, fence=job.fence).update(outcome=outcome, error=error, ended_at=Wall())
+    if job.exclusive:
+        SubjectSlot.objects.filter(job_id=job.pk).delete()
+    if job.lane:
+        LaneSlot.objects.filter(job_id=job.pk).update(job=None)
+
+
+def _settle(job: Job, fence: int | None, outcome: Outcome, error: str, *, final: bool, result: Any) -> None:
+    kind = kinds.get(job.kind)
+    if kind is not None and kind.settle is not kinds.nothing_to_settle:
+        attempt = None
+        if fence is not None:
+            attempt = Attempt.objects.filter(job_id=job.pk, fence=fence).values_list("pk", flat=True).first()
+        kind.settle(kinds.Ending(job.pk, attempt, job.subject, job.payload, outcome, error, final, result))
     # A slot is free, or a retry is due soon: somebody should look.
-    wakeups.after_commit(job["pool"])
+    wakeups.after_commit(job.pool)

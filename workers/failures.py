@@ -6,6 +6,8 @@ import random
 import traceback
 from typing import Final
 
+from django.db import InterfaceError, OperationalError
+
 from portal.core import limits
 from portal.core.redaction import redact
 from workers.models import Outcome
@@ -37,6 +39,11 @@ _BUDGETS: Final = {
 }
 
 
+def has_budget(outcome: Outcome) -> bool:
+    """Whether earlier attempts of this outcome count."""
+    return outcome in _BUDGETS
+
+
 def may_retry(outcome: Outcome, earlier: int) -> bool:
     """Whether a job goes on after ``earlier`` attempts that ended so before this one."""
     if outcome is Outcome.RELEASED:
@@ -52,6 +59,11 @@ def backoff_seconds(outcome: Outcome, earlier: int) -> float:
     first, cap = limits.value("RETRY_FIRST_SECONDS"), limits.value("RETRY_CAP_SECONDS")
     # 2 ** 20 is past any cap: a bound for the exponent, not for the wait
     return random.uniform(0.1, 1.0) * min(cap, first * 2 ** min(earlier, 20))
+
+
+def is_outage(error: BaseException) -> bool:
+    """The database went away, or would not let us through: worth another try, unlike a statement that it refuses."""
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def described(error: BaseException) -> str:

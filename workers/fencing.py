@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.utils import Error as DatabaseFailure
+from psycopg.pq import TransactionStatus
 
 _guarded: ContextVar[bool] = ContextVar("shiproom_guarded", default=False)
 
@@ -35,7 +36,7 @@ def reading_only() -> Iterator[None]:
         yield
     except DatabaseFailure as error:
         if _is_refusal(error):
-            raise UnfencedWrite("The handler wrote outside its fence; nothing was written.") from error
+            raise UnfencedWrite(f"The handler wrote outside its fence; nothing was written ({error}).") from error
         raise
     finally:
         _guarded.reset(token)
@@ -78,16 +79,26 @@ def _release() -> None:
     if connection.connection is None:
         return
     try:
-        if connection.in_atomic_block:
+        if connection.in_atomic_block or not connection.get_autocommit() or _in_transaction(connection):
             raise RuntimeError("the handler left a transaction open")
         _restrict(connection, False)
     except Exception:
         connection.close()
 
 
+def _in_transaction(wrapper: BaseDatabaseWrapper) -> bool:
+    """Whether the session has one open, Django's or a raw BEGIN."""
+    if wrapper.vendor == "sqlite":
+        return bool(wrapper.connection.in_transaction)
+    return bool(wrapper.connection.info.transaction_status != TransactionStatus.IDLE)
+
+
 def _restrict_new(sender: type[BaseDatabaseWrapper], connection: BaseDatabaseWrapper, **_: Any) -> None:
     if _guarded.get():
         _restrict(connection, True)
+    elif connection.settings_dict["OPTIONS"].get("pool"):
+        # A pool hands sessions on as they are, also one that a handler has closed.
+        _restrict(connection, False)
 
 
 connection_created.connect(_restrict_new, dispatch_uid="workers.fencing")

@@ -68,6 +68,10 @@ class LeaseKeeper:
                 log.warning("heartbeat_failed", error=type(error).__name__)
                 connection.close()
                 pause = RETRY_SECONDS
+            except Exception:
+                # Without this thread every lease of the process runs out.
+                log.exception("heartbeat_broken")
+                pause = RETRY_SECONDS
         connection.close()
 
     def _beat(self) -> None:

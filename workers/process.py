@@ -17,7 +17,9 @@ log = structlog.get_logger(__name__)
 
 def stopping() -> bool:
     """Celery's own flags, set by its signal handlers: TERM finishes or hands back, QUIT ends."""
-    return celery_state.should_stop not in (None, False) or celery_state.should_terminate not in (None, False)
+    # By identity: a warm stop is asked for with exit code 0, which equals False.
+    flags = (celery_state.should_stop, celery_state.should_terminate)
+    return any(flag is not None and flag is not False for flag in flags)
 
 
 class WorkerProcess:
@@ -28,9 +30,9 @@ class WorkerProcess:
         self.name = presence.process_name(pool)
         self.keeper = LeaseKeeper(self.name)
         self.drain = Drain(pool, self.name, self.keeper, stopping)
+        self._arrived = False
 
     def start(self) -> None:
-        presence.arrived(self.name, self.pool)
         self.keeper.start()
         log.info("worker_ready", worker=self.name)
 
@@ -47,6 +49,9 @@ class WorkerProcess:
             return
         try:
             close_old_connections()
+            if not self._arrived:
+                presence.arrived(self.name, self.pool)
+                self._arrived = True
             sweeping.sweep()
             self.drain.run()
         except DatabaseFailure as error:

@@ -63,11 +63,11 @@ def enqueue(
                     )
                 break
             except IntegrityError:
+                if not unique_key:
+                    raise
                 # The other job may end between the failed insert and this look; then insert again.
                 live = Job.objects.filter(kind=kind, unique_key=unique_key, state__in=LIVE_STATES).first()
-                if not unique_key or live is not None:
-                    if live is None:
-                        raise
+                if live is not None:
                     return live
         else:
             raise Refused(f"The job {kind} {unique_key} changes hands too quickly; try again.")
@@ -90,13 +90,16 @@ def cancel(job: Job, *, reason: str) -> Job:
     this (its worker, or the sweep) ends it as cancelled.
     """
     with unit_of_work() as work:
-        if end_queued(job.pk, Outcome.CANCELLED, reason):
+        # The lock decides: without it the job could be claimed, or handed back, between a look at one state and the next.
+        state = Job.objects.filter(pk=job.pk).select_for_update().values_list("state", flat=True).first()
+        if state == JobState.QUEUED:
+            end_queued(job.pk, Outcome.CANCELLED, reason)
             work.record("job.cancelled", job.name, before={"state": "queued"}, after={"state": "cancelled"}, reason=reason)
-        elif Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(cancel_at=Wall()) == 1:
+        elif state == JobState.RUNNING:
+            Job.objects.filter(pk=job.pk).update(cancel_at=Wall())
             work.record("job.cancel_asked", job.name, before={"state": "running"}, reason=reason)
         else:
-            job.refresh_from_db()
-            raise Refused(f"Job {job.pk} is {job.state}: it has ended, so there is nothing to cancel.")
+            raise Refused(f"Job {job.pk} is {state or 'gone'}: it has ended, so there is nothing to cancel.")
     job.refresh_from_db()
     return job
 

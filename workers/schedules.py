@@ -1,7 +1,8 @@
 """Schedules: beat only says "tick"; what is due is decided by rows.
 
-A due time is taken by inserting (schedule, due_at), once, whoever saw it
-first: two beats, or a tick delivered twice, make one job.
+A due time is taken by moving the schedule on from it, once, whoever saw it
+first: two beats, or a tick delivered twice, make one job. Due times that
+passed unseen are told by the tick that is taken for them all.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import IntegrityError, transaction
 
 from portal.core import cause as causes
-from portal.core import clock
+from portal.core import clock, limits
 from portal.core.cause import Actor
 from portal.core.unit import unit_of_work
-from workers import kinds
+from workers import failures, kinds
 from workers.models import Schedule, ScheduleTick
 from workers.queue import enqueue
 
@@ -28,28 +28,36 @@ def run_due(now: datetime | None = None) -> int:
     enqueued = 0
     for schedule in Schedule.objects.filter(enabled=True, next_due_at__lte=asked).order_by("id"):
         with causes.acting(Actor("clock", schedule.name, f"schedule {schedule.name}"), because=f"schedule:{schedule.name}"):
-            enqueued += _take(schedule, asked)
+            try:
+                enqueued += _take(schedule, asked)
+            except Exception as problem:
+                # One schedule that cannot run must not keep the others from it.
+                log.exception("tick_failed", schedule=schedule.name)
+                if failures.is_outage(problem):
+                    raise
     return enqueued
 
 
 def _take(schedule: Schedule, now: datetime) -> int:
     every = timedelta(seconds=schedule.every_seconds)
-    missed = int((now - schedule.next_due_at) / every)
+    missed = (now - schedule.next_due_at) // every
     due_at = schedule.next_due_at + missed * every
-    try:
-        with unit_of_work():
-            tick = ScheduleTick.objects.create(schedule=schedule, due_at=due_at, missed=missed)
-            # Under the due time it was read with: a second beat moves nothing.
-            Schedule.objects.filter(pk=schedule.pk, next_due_at=schedule.next_due_at).update(next_due_at=due_at + every)
-            skipped = missed > 0 and schedule.missed == Schedule.Missed.SKIP
-            if skipped or kinds.get(schedule.kind) is None:
-                log.warning("tick_skipped", schedule=schedule.name, missed=missed)
-                return 0
-            job = enqueue(schedule.kind, payload=schedule.payload, unique_key=f"schedule:{schedule.pk}")
-            ScheduleTick.objects.filter(pk=tick.pk).update(job=job)
-            return 1
-    except IntegrityError:
-        # Taken by another; its next due time may not have been moved if it died in between.
-        with transaction.atomic():
-            Schedule.objects.filter(pk=schedule.pk, next_due_at__lte=due_at).update(next_due_at=due_at + every)
-        return 0
+    with unit_of_work():
+        # Under the due time it was read with. Two ticks may see different numbers of missed due times,
+        # and so different rows to insert: the one whose UPDATE comes second takes nothing.
+        mine = Schedule.objects.filter(pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at)
+        if mine.update(next_due_at=due_at + every) != 1:
+            return 0
+        tick = ScheduleTick.objects.create(schedule=schedule, due_at=due_at, missed=missed)
+        if _skips(schedule, missed, now) or kinds.get(schedule.kind) is None:
+            log.warning("tick_skipped", schedule=schedule.name, missed=missed)
+            return 0
+        job = enqueue(schedule.kind, payload=schedule.payload, unique_key=f"schedule:{schedule.pk}")
+        ScheduleTick.objects.filter(pk=tick.pk).update(job=job)
+        return 1
+
+
+def _skips(schedule: Schedule, missed: int, now: datetime) -> bool:
+    """Whether the clock was away for longer than its own pace explains: faster schedules miss some at every tick."""
+    late = (now - schedule.next_due_at).total_seconds()
+    return schedule.missed == Schedule.Missed.SKIP and missed > 0 and late > limits.value("LEASE_SECONDS")

@@ -8,11 +8,11 @@ import structlog
 from django.db.models import Q
 
 from portal.core import cause as causes
-from portal.core import clock
+from portal.core import clock, limits
 from portal.core.cause import Actor
 from portal.core.clock import Wall
-from workers import presence, wakeups
-from workers.ending import end_attempt
+from workers import failures, kinds, presence, wakeups
+from workers.ending import end_attempt, end_queued, end_unsettled
 from workers.models import Job, JobState, Outcome, Pool
 
 log = structlog.get_logger(__name__)
@@ -32,10 +32,27 @@ def sweep() -> int:
         with causes.acting(CLOCK, because="sweep"):
             try:
                 ended += end_attempt(row["pk"], row["fence"], outcome, error=error, where=expired)
-            except Exception:
-                # One job that cannot be settled must not keep the others waiting.
+            except Exception as problem:
+                # One job that cannot be settled must not keep the others waiting, nor come back at every sweep.
                 log.exception("sweep_failed", job=row["pk"])
+                if not failures.is_outage(problem):
+                    ended += end_unsettled(row["pk"], row["fence"], failures.described(problem), where=expired)
     return ended
+
+
+def refuse_unknown() -> int:
+    """Bury due jobs of kinds that no code here knows; returns how many.
+
+    They are given the longest backoff first: new code may still be on its way
+    to the processes that run it.
+    """
+    known = kinds.names(Pool.SHORT, short=True) + kinds.names(Pool.SHORT, short=False)
+    known += kinds.names(Pool.TURNS, short=True) + kinds.names(Pool.TURNS, short=False)
+    waited = Wall(-limits.value("RETRY_CAP_SECONDS"))
+    rows = Job.objects.filter(state=JobState.QUEUED, run_after__lt=waited).exclude(kind__in=known).order_by("id")
+    found = list(rows.values_list("pk", "kind")[:SWEEP_MOST_JOBS])
+    with causes.acting(CLOCK, because="sweep"):
+        return sum(end_queued(pk, Outcome.BAD_INPUT, f"Bad input: no kind of job is named {kind}.") for pk, kind in found)
 
 
 def announce_due() -> list[str]:

@@ -22,5 +22,6 @@ def tick(**_: Any) -> None:
 
     presence.beat_seen()
     sweeping.sweep()
+    sweeping.refuse_unknown()
     schedules.run_due()
     sweeping.announce_due()

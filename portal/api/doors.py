@@ -20,7 +20,6 @@ from portal.core.doors import Finder
 from portal.core.lifecycle import Refused
 from portal.core.models import ApiToken
 
-
 log = structlog.get_logger(__name__)
 
 
@@ -69,7 +68,9 @@ def operation(
                 return view(request, **arguments)
 
         guarded.operation = declared  # type: ignore[attr-defined]
-        route: Callable[[Callable[..., Any]], Callable[..., Any]] = getattr(api, method)(path, operation_id=name, **options)
+        route: Callable[[Callable[..., Any]], Callable[..., Any]] = getattr(api, method)(
+            path, operation_id=name, **options
+        )
         return route(guarded)
 
     return guard

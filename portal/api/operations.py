@@ -132,7 +132,9 @@ def ticket(request: HttpRequest, key: str) -> dict[str, Any]:
     return shown(request.found)  # type: ignore[attr-defined]
 
 
-@operation("post", "/tickets/{key}/assign", "api.ticket.assign", within(Role.OPERATOR), find=ticket_by_key, response=TicketOut)
+@operation(
+    "post", "/tickets/{key}/assign", "api.ticket.assign", within(Role.OPERATOR), find=ticket_by_key, response=TicketOut
+)
 def assign(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
     """Queue a turn; ``version`` is the ticket's as it was read, so a repeated call is refused, not doubled."""
     agent = Agent.objects.filter(name=body.agent).first()
@@ -142,7 +144,12 @@ def assign(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
 
 
 @operation(
-    "post", "/projects/{key}/reviews", "api.review.upload", within(Role.OPERATOR), find=project_by_key, response=ReviewOut
+    "post",
+    "/projects/{key}/reviews",
+    "api.review.upload",
+    within(Role.OPERATOR),
+    find=project_by_key,
+    response=ReviewOut,
 )
 def upload(request: HttpRequest, key: str, body: ReviewIn) -> dict[str, Any]:
     """Store a document and have it read. The same document again is answered with the review that is there."""

@@ -128,7 +128,8 @@ def check(user: Any, rule: Rule, scope: str = "") -> None:
     if held is None:
         raise Hidden("There is nothing here for you.")
     if rule.role is not None and held < rule.role:
-        raise Forbidden(f"It takes the role {rule.role.label} in this project; yours is {held.label}. An owner can give it to you.")
+        needed = f"It takes the role {rule.role.label} in this project; yours is {held.label}."
+        raise Forbidden(f"{needed} An owner can give it to you.")
 
 
 # The registry of operations -------------------------------------------------

@@ -160,6 +160,16 @@ class EditableRows(TabularInline):  # type: ignore[misc]
 
     extra = 0
 
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        """A control in a cell has no label of its own: it says the column's name."""
+        found: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None:
+            control = getattr(found.widget, "widget", found.widget)
+            control.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
+        return found
+
 
 class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]
     """A form of a row with a version: it says which version its sender saw."""

@@ -7,14 +7,15 @@ that is longer than it says, would be read to its end first.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from portal.core.cause import new_request_id
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -34,7 +35,7 @@ class BoundedBodies:
             return
         arrived, answered = 0, False
 
-        async def counted() -> dict[str, Any]:
+        async def counted() -> Message:
             nonlocal arrived
             message = await receive()
             arrived += len(message.get("body", b""))
@@ -42,7 +43,7 @@ class BoundedBodies:
                 raise TooLarge
             return message
 
-        async def noted(message: dict[str, Any]) -> None:
+        async def noted(message: Message) -> None:
             nonlocal answered
             answered = True
             await send(message)
@@ -62,7 +63,8 @@ class BoundedBodies:
     async def _refuse(self, send: Send) -> None:
         request_id = new_request_id()
         message = f"A request has at most {self._most} bytes."
-        body = json.dumps({"error": {"code": "too_large", "field": "", "message": message, "request_id": request_id}}).encode()
+        error = {"code": "too_large", "field": "", "message": message, "request_id": request_id}
+        body = json.dumps({"error": error}).encode()
         headers = {
             "content-type": "application/json",
             "content-length": str(len(body)),

@@ -32,7 +32,9 @@ Finder = Callable[..., Found | None]
 View = Callable[..., HttpResponseBase]
 
 
-def page(name: str, rule: Rule, *, find: Finder | None = None, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
+def page(
+    name: str, rule: Rule, *, find: Finder | None = None, methods: tuple[str, ...] = ("GET",)
+) -> Callable[[View], View]:
     """Declare and guard a page. HEAD comes with GET."""
     operation = access.declare(name, "page", rule)
     allowed = (*methods, "HEAD") if "GET" in methods else methods

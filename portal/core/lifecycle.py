@@ -69,7 +69,8 @@ class Stale(Refused):
 
     def __init__(self, subject: str, seen: int, now: int) -> None:
         self.subject, self.seen, self.now = subject, seen, now
-        super().__init__(f"{subject} has changed since you opened it (version {seen}, now {now}). Look again, then decide.")
+        since = f"{subject} has changed since you opened it (version {seen}, now {now})."
+        super().__init__(f"{since} Look again, then decide.")
 
 
 class Gone(Refused):

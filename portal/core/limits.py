@@ -42,7 +42,7 @@ ALL: Final[tuple[Limit, ...]] = (
     Limit("TURN_WALL_SECONDS", 3600, 5, 86_400, "an agent's turn"),
     Limit("TURN_SILENCE_SECONDS", 900, 5, 86_400, "an agent's turn without a line"),
     Limit("STEP_WALL_SECONDS", 900, 5, 86_400, "a deployment's step"),
-    Limit("DOCUMENT_MAX_BYTES", 2_097_152, 1024, 104_857_600, "an uploaded review document"),
+    Limit("DOCUMENT_MAX_BYTES", 2_000_000, 1024, 2_000_000, "an uploaded review document"),
     Limit("TITLE_MAX_CHARS", 200, 20, 200, "a title"),
     Limit("BODY_MAX_CHARS", 100_000, 1000, 1_000_000, "a ticket's text"),
     Limit("LIST_PAGE_ROWS", 50, 5, 500, "rows of one page of a list"),

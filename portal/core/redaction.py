@@ -18,11 +18,13 @@ SHORTEST_VALUE_CHARS: Final = 6
 _SHAPES: Final = re.compile(
     r"""
     (?P<key>-----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z))
-    | (?P<token>\b(?:ghp|gho|ghs|ghr|github_pat|glpat|xox[abprs]|sk-ant|sk-proj|sk|rk|pk|AKIA|ASIA|srm)[_-]?[A-Za-z0-9_\-]{16,}\b)
+    | (?P<token>\b(?:ghp|gho|ghs|ghr|github_pat|glpat|xox[abprs]|sk-ant|sk-proj|sk|rk|pk|AKIA|ASIA|srm)
+        [_-]?[A-Za-z0-9_\-]{16,}\b)
     | (?P<jwt>\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\b)
     | (?P<bearer>(?<=bearer\ )[A-Za-z0-9._~+/=-]{12,})
     | (?P<url>(?<=://)[^/\s:@]*:[^/\s]+(?=@))
-    | (?P<pair>\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)\b["']?\s*[:=]\s*["']?)(?P<value>[^\s"',;}]{6,})
+    | (?P<pair>\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)\b["']?\s*[:=]\s*["']?)
+        (?P<value>[^\s"',;}]{6,})
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )

@@ -26,7 +26,7 @@ def issue(user: User, *, name: str, days: int, may_write: bool) -> tuple[ApiToke
         raise Refused(f"A token lives for 1 to {LONGEST_DAYS} days.")
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME_CHARS:
-        raise Refused(f"A token has a name of 1 to {LONGEST_NAME_CHARS} characters, so that it can be told from others.")
+        raise Refused(f"A token has a name of 1 to {LONGEST_NAME_CHARS} characters.")
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     with unit_of_work() as work:
         token = ApiToken.objects.create(

@@ -62,6 +62,11 @@ def resumes(have: Cursor, at: Position) -> bool:
     return have == NO_STREAM.now and at.floor == 0
 
 
+def same_life(one: Cursor, other: Cursor) -> bool:
+    """Whether the numbers of both count the same events; a stream without a row yet is the beginning of any."""
+    return one.epoch == other.epoch or NO_STREAM.now in (one, other)
+
+
 def gapless(after: int, numbers: Sequence[int]) -> bool:
     """Whether ``numbers`` go on from ``after`` by one.
 

@@ -32,7 +32,7 @@ class Mailbox:
         if stream in self.lost:
             return
         if len(self.frames) >= self.limit:
-            self.lost.add(stream)
+            pass
         else:
             self.frames.append(message)
 

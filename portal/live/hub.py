@@ -20,7 +20,7 @@ from django.db import Error
 
 from portal.core import access, limits
 from portal.live import frames, hints, rights, sources, streams
-from portal.live.cursor import NEW, Cursor, resumes
+from portal.live.cursor import Cursor, resumes, same_life
 from portal.live.fanout import Watch
 from portal.live.frames import Follow
 from portal.live.sockets import SIGNED_OUT, TOO_SLOW, Send, Socket
@@ -133,7 +133,7 @@ class Hub:
             await socket.say(frames.resync(name, have))
         while not isinstance(source, sources.Derived):
             watch = self.watched.get(name)
-            if watch is not None and not _same_life(watch.cursor, have):
+            if watch is not None and not same_life(watch.cursor, have):
                 # One of us saw the stream's former life. The watch finds out by itself; its readers go with it.
                 have = watch.cursor
                 await socket.say(frames.resync(name, have))
@@ -340,10 +340,6 @@ class Hub:
                 socket.push(frames.gone(name))
             elif scope != admission.scope:
                 socket.follows[name] = streams.Admission(admission.kind, scope)
-
-
-def _same_life(one: Cursor, other: Cursor) -> bool:
-    return one.epoch == other.epoch or (NEW in (one.epoch, other.epoch) and 0 in (one.number, other.number))
 
 
 async def _forever(work: Callable[[], Awaitable[None]]) -> None:

@@ -6,7 +6,6 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import redis
@@ -14,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, Max
 
+import portal
 from portal.core import clock, guard, limits
 from portal.site import looks
 from workers.models import Pool, Worker
@@ -46,10 +46,7 @@ class Check:
 
 
 def release() -> str:
-    try:
-        return version("shiproom")
-    except PackageNotFoundError:
-        return "unreleased"
+    return portal.__version__
 
 
 def everything() -> list[Check]:

@@ -10,6 +10,7 @@ from portal.site.pages import installation, jobs
 urlpatterns = [
     path("", views.needs_me, name="needs_me"),
     path("fragment/", views.needs_me_fragment, name="needs_me_fragment"),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("account/theme/", views.theme, name="theme"),
     path("workers/", jobs.jobs, name="jobs"),
     path("workers/fragment/", jobs.jobs_fragment, name="jobs_fragment"),

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -42,6 +43,12 @@ def _needs(request: HttpRequest) -> dict[str, Any]:
         "stats": queries.stats_of(request.user),
         "running": queries.running_of(request.user),
     }
+
+
+@page("site.favicon", PUBLIC)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For pages that are not ours: the admin, JSON in a tab."""
+    return redirect(static("portal/favicon.svg"))
 
 
 @page("site.theme", SIGNED_IN, methods=("POST",))

@@ -34,6 +34,7 @@ _PREFIX_SEVERITY: dict[str, Severity] = {
 }
 # Alone, these letters may as well stand for "concern", "issue" or anything else.
 _AMBIGUOUS_PREFIXES = frozenset({"C", "I", "CR", "IN", "NC", "QA"})
+_RISK = re.compile(r"^risk$", re.IGNORECASE)
 _LEADING_PATH = re.compile(
     r"^[*_]{0,2}(?:[\w ]{0,30}\()?`[^`\n]{2,200}`[^\n]{0,60}|^[*_]{0,2}[\w ]{0,30}[*_]{0,2} \(`[^`\n]{2,200}`\)"
 )
@@ -86,6 +87,10 @@ def _severity(
     if named is not None and re.search(r"\w", named.value) and not _OTHER_SCALE.match(plain(named.value)):
         options.append((severity_of(named.value), _written(named.value)))
     options.append((candidate.parts.severity, candidate.parts.severity_as_written))
+    risk = next((field for field in candidate.fields if _RISK.match(field.label)), None)
+    # `Risk: High` rates; `Risk: low memory on small hosts` describes.
+    if risk is not None and len(risk.value.split()) <= 2:
+        options.append((severity_of(risk.value), _written(risk.value)))
     priority = value_of(candidate.fields, "priority")
     if priority is not None:
         options.append((severity_of(priority.value), _written(priority.value)))

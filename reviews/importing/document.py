@@ -22,6 +22,7 @@ MAX_NESTING = 24
 MAX_PARTS = 12_000
 PSEUDO_HEADING_LEVEL = 7
 
+_MARKERS = frozenset("#-*+|>")
 _COUNTED = frozenset({"heading_open", "list_item_open", "tr_open"})
 
 BlockKind = Literal["paragraph", "item", "table", "fence", "html"]
@@ -109,6 +110,12 @@ def read_document(text: str) -> Document:
     lines = tuple(text.split("\n"))
     front = read_front_matter(lines)
     bounded = [tame(line) if number > front.end else "" for number, line in enumerate(lines, 1)]
+    marked = sum(1 for line in bounded if line.lstrip()[:1] in _MARKERS)
+    # Refused before the block rules run, for they are what costs; lines in fences count here, hence the room.
+    if marked > 2 * MAX_PARTS:
+        raise BadInput(
+            "too_many_parts", f"The document has {marked} marked lines; the limit is {2 * MAX_PARTS}."
+        )
     spaced, origin = spaced_out(bounded)
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])

@@ -48,7 +48,7 @@ _DOTTED = re.compile(r"^§?(\d{1,3}(?:\.\d{1,3}){1,3})[.):]?\s+(?:[—–-]\s+)?
 _PLAIN = re.compile(r"^(?:\[(\d{1,4})\]\s*[:.—–-]*\s*|(\d{1,3})[.)]\s+|(\d{1,3})\s*[:—–]\s+|(\d{1,3})\s-\s+)")
 _PRIORITY_REF = re.compile(r"^P[0-4]$")
 _NOT_REFS = re.compile(
-    r"^(?:UTF|SHA|MD|HTTP|HTML|CSS|ES|IPv|OAuth|EC|CVE|CWE|ISO|RFC|TLS|WCAG|K|X|Web|Java|Python|V|v|"
+    r"^(?:UTF|SHA|MD|HTTP|HTML|CSS|ES|IPv|OAuth|EC|CVE|CWE|ISO|RFC|TLS|WCAG|Web|Java|Python|"
     r"Phase|Step|Sprint|Week|"
     r"Day|Part|Section|Option|Table|Figure|Appendix|Version|Q|Stage|Round|Tier|Level|Wave|Milestone|Base|"
     r"AES|RSA|Log)[-_]?\d",

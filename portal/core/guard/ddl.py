@@ -7,6 +7,7 @@ keyed by name, so that order does not count either.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ def canonical(sql: str) -> str:
     return sentence(words(sql))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What a CREATE TABLE says beyond what the pragmas know."""
 
@@ -86,13 +87,12 @@ def _name_for(definition: str) -> str:
     return f"{match[1]} {match[2]}" if match else f"check {digest_of(definition)}"
 
 
+@functools.lru_cache(maxsize=512)
 def declared(sql: str) -> Declared:
-    """Read a CREATE TABLE statement as SQLite keeps it."""
-    found = Declared()
+    """Read a CREATE TABLE statement as SQLite keeps it. Kept by its text: nobody changes what is returned."""
     parts = words(sql)
-    start = parts.index("(")
-    items, end = _items(parts, start)
-    found.options = sentence(parts[end + 1 :])
+    items, end = _items(parts, parts.index("("))
+    found = Declared(options=sentence(parts[end + 1 :]))
     for item in items:
         if item[0] in _TABLE_ITEMS:
             name, rest = (item[1], item[2:]) if item[0] == "constraint" else ("", item)

@@ -3,10 +3,15 @@
 Not information_schema: it knows neither partial indexes nor expressions. NOT
 NULL is read from the column alone, because PostgreSQL 18 also lists it among
 the constraints. A constraint's own index is left out: the constraint says it.
+
+PostgreSQL does not print an expression as it will print it after reading it
+again: a list of texts moves its casts when a dump is restored. So casts to
+text, and the brackets they leave, are dropped from CHECKs and indexes.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -63,6 +68,9 @@ JOIN pg_language l ON l.oid = p.prolang
 WHERE c.relnamespace = {_SCHEMA} AND NOT g.tgisinternal
 """
 
+_TEXT_CAST: Final = re.compile(r"('(?:[^']|'')*')|::(?:character varying|text)(?:\(\d+\))?(?:\[\])?")
+_ATOM: Final = re.compile(r"(?:(?<=[(\[])|(?<=, ))\((\w+|'(?:[^']|'')*'|\"[^\"]+\")\)")
+_LIST: Final = re.compile(r"\((\(ARRAY\[[^\]]*\]\))\)")
 _IDENTITY: Final = {"": "", "a": "always", "d": "by default"}
 _FIRES: Final = {"O": "", "D": " (disabled)", "A": " (always)", "R": " (replica only)"}
 
@@ -82,9 +90,9 @@ def read(connection: BaseDatabaseWrapper) -> Structure:
         for table, name, *column in rows(_COLUMNS):
             tables[table]["columns"][name] = _column(*column)
         for table, name, definition, disabled in rows(_CONSTRAINTS):
-            tables[table]["constraints"][name] = Constraint(_spaced(definition) + " (disabled)" * disabled)
+            tables[table]["constraints"][name] = Constraint(settled(definition) + " (disabled)" * disabled)
         for table, name, definition, valid in rows(_INDEXES):
-            tables[table]["indexes"][name] = Index(_spaced(definition) + " (invalid)" * (not valid))
+            tables[table]["indexes"][name] = Index(settled(definition) + " (invalid)" * (not valid))
         for table, name, definition, fires, source, *rest in rows(_TRIGGERS):
             said = _spaced(definition) + _FIRES.get(fires, f" ({fires})")
             tables[table]["triggers"][name] = Trigger(said, digest_of(repr((said, _spaced(source), *rest))))
@@ -96,6 +104,12 @@ def _column(kind: str, nullable: bool, default: str, generated: str, identity: s
         storage = "stored" if generated == "s" else "virtual"
         return Column(kind, nullable, generated=f"{default} {storage}", collation=collation)
     return Column(kind, nullable, default=default, identity=_IDENTITY[identity], collation=collation)
+
+
+def settled(definition: str) -> str:
+    """A definition as it is before and after a dump and its restore."""
+    text = _TEXT_CAST.sub(lambda match: match[1] or "", _spaced(definition))
+    return _LIST.sub(r"\1", _ATOM.sub(r"\1", text))
 
 
 def _spaced(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -32,7 +33,9 @@ def web() -> Program:
     def ready() -> bool:
         return 200 <= doors.http_status(settings.HOST, settings.PORT, "/livez", header) < 500
 
-    return _program("web", commands.web(), ready=ready)
+    # uvicorn ends with 3 whenever its application cannot start, and that may pass;
+    # a refused schema does not end web, which answers with the reason.
+    return replace(_program("web", commands.web(), ready=ready), final=frozenset({2}))
 
 
 def background() -> list[Program]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from portal.site.launching import keeper
@@ -30,7 +30,9 @@ class Program:
     argv: Sequence[str]
     environment: dict[str, str]
     grace: float
-    ready: Callable[[], bool] = field(default=lambda: True)
+    ready: Callable[[], bool] = bool
+    # Exit codes that another start would only repeat: a bad setting, a refused schema.
+    final: frozenset[int] = frozenset({2, 3})
 
 
 class Child:

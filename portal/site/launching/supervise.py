@@ -23,8 +23,6 @@ from portal.site.launching.processes import Child, Program
 
 READY_SECONDS = 90.0
 STARTS_TRIED = 5
-# A bad setting and a refused schema: starting again changes neither.
-FINAL_CODES = {2, 3}
 
 
 class Interrupted(Exception):
@@ -142,7 +140,7 @@ class Supervisor:
         while (code := child.ended()) is None:
             self._turn(None, restart=False)
         self.children.remove(child)
-        if code in FINAL_CODES:
+        if code in child.program.final:
             raise Ended(code)
         if code:
             raise Ended(1, f"{child.name} failed ({_ending(code)}); see above.")
@@ -165,7 +163,7 @@ class Supervisor:
             child.start()
 
     def _died(self, child: Child, code: int) -> None:
-        if code in FINAL_CODES:
+        if code in child.program.final:
             raise Ended(code, f"{child.name} refused to run ({_ending(code)}, see above): everything is stopped.")
         delay = child.delay()
         if child not in self.steady and child.failures >= STARTS_TRIED:

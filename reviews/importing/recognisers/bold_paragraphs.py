@@ -10,6 +10,7 @@ from reviews.importing import decoys
 from reviews.importing.document import Block, Section
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers.candidate import Candidate, Proposal, tier_of
+from reviews.importing.recognisers.items import with_rest
 from reviews.importing.regions import Outline
 from reviews.importing.titles import plain, read_title
 from reviews.importing.vocabulary import label_meaning, status_of
@@ -24,48 +25,47 @@ _NUMBER_IN_BRACKETS = re.compile(r"^\[\d+\]")
 
 def propose(outline: Outline) -> Iterator[Proposal]:
     for section in outline.document.sections():
-        region = outline.region(section)
-        if region.kind == "decoy":
+        if outline.region(section).kind == "decoy":
             continue
-        leads = [
-            (at, block, _LEAD.match(block.text))
-            for at, block in enumerate(section.blocks)
-            if block.kind == "paragraph"
-        ]
-        for at, block, match in leads:
-            if match is None or label_meaning(match["lead"]) is not None:
-                continue
-            parts = read_title(match["lead"], outline.weak)
-            named = parts.ref is not None or bool(_NUMBER_IN_BRACKETS.match(match["lead"]))
-            if not named and not (
-                region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD
-            ):
-                continue
-            end = _end(section, at)
-            why_not = decoys.not_a_finding(parts, block.text)
-            if why_not is not None:
-                yield LeftOut(block.start, end, parts.title[:200], why_not)
-                continue
-            said = status_of(match["rest"].lstrip(" :—–-"))
-            if said is not None and parts.status is None:
-                parts = replace(
-                    parts, status=said, status_as_written=plain(match["rest"].lstrip(" :—–-"))[:600]
-                )
-            yield Candidate(
-                shape="paragraph",
-                parts=parts,
-                region=region,
-                section=section,
-                line_start=block.start,
-                line_end=end,
-                reason="a paragraph with a bold lead"
-                + (f" and the ref {parts.ref or parts.number}" if named else ""),
-                weight=WEIGHT_REF if named else WEIGHT_GROUP,
-                tier=tier_of(region),
-                block=block,
-                title=parts.title,
-                alternative_title=plain(block.text),
-            )
+        for at, block in enumerate(section.blocks):
+            match = _LEAD.match(block.text) if block.kind == "paragraph" else None
+            if match is not None and label_meaning(match["lead"]) is None:
+                proposal = _read(section, at, match, outline)
+                if proposal is not None:
+                    yield proposal
+
+
+def _read(section: Section, at: int, match: re.Match[str], outline: Outline) -> Proposal | None:
+    block, region = section.blocks[at], outline.region(section)
+    parts = read_title(match["lead"], outline.weak)
+    parts = with_rest(parts, match["rest"].split("\n")[0])
+    rated = parts.number is not None and parts.severity is not None
+    named = parts.ref is not None or rated or bool(_NUMBER_IN_BRACKETS.match(match["lead"]))
+    if not named and not (region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD):
+        return None
+    end = _end(section, at)
+    why_not = decoys.not_a_finding(parts, block.text)
+    if why_not is not None:
+        return LeftOut(block.start, end, parts.title[:200], why_not)
+    rest = match["rest"].lstrip(" :—–-")
+    said = status_of(rest)
+    if said is not None and parts.status is None:
+        parts = replace(parts, status=said, status_as_written=plain(rest)[:600])
+    return Candidate(
+        shape="paragraph",
+        parts=parts,
+        region=region,
+        section=section,
+        line_start=block.start,
+        line_end=end,
+        reason="a paragraph with a bold lead"
+        + (f" and the ref {parts.ref or parts.number}" if named else ""),
+        weight=WEIGHT_REF if named else WEIGHT_GROUP,
+        tier=tier_of(region),
+        block=block,
+        title=parts.title,
+        alternative_title=plain(block.text),
+    )
 
 
 def _end(section: Section, at: int) -> int:

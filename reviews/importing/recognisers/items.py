@@ -30,6 +30,7 @@ _STATE_LEAD = re.compile(
     r"^(?:todo|new|warning|minor|major|missing|fragile|note|caution|attention|bug|issue|problem)$", re.I
 )
 _REST_SEVERITY = re.compile(r"^\s*[:—–-]*\s*[\[(*_]{0,3}\s*(?=\w)")
+_PLACE_NEXT = re.compile(r"`?[\w./\\-]{1,200}\.[A-Za-z]{1,5}(?::\d|`|\s|$)")
 _CLAUSE_END = re.compile(r"\s[—–]\s|\s--?\s(?=[A-Za-z])|(?<=[^.\s]{3})[.!?](?=\s+[A-Z`(*])|\s*→\s*|;\s")
 
 
@@ -110,10 +111,10 @@ def _read_bold(lead: re.Match[str], joined: str, outline: Outline) -> TitleParts
         parts = read_title(_first_clause(rest.lstrip(" :—–-")), outline.weak)
         return replace(parts, status=status_of(bare), status_as_written=bare)
     parts = read_title(raw, outline.weak)
-    return _with_rest(parts, rest)
+    return with_rest(parts, rest)
 
 
-def _with_rest(parts: TitleParts, rest: str) -> TitleParts:
+def with_rest(parts: TitleParts, rest: str) -> TitleParts:
     """Tags that stand right behind the lead: `: High - ...`, `(Medium)`, `**DONE**`."""
     gap = _REST_SEVERITY.match(rest)
     after = rest[gap.end() :] if gap else rest
@@ -140,7 +141,8 @@ def _with_tail(parts: TitleParts, tail: TitleParts) -> TitleParts:
 
 def _first_clause(text: str) -> str:
     for match in _CLAUSE_END.finditer(text[:MAX_ITEM_TEXT]):
-        if match.start() >= MIN_CLAUSE and text[: match.start()].count("`") % 2 == 0:
+        place = _PLACE_NEXT.match(text, match.end())
+        if (match.start() >= MIN_CLAUSE or place) and text[: match.start()].count("`") % 2 == 0:
             # A tag in front of the dash, as in `HIGH - title`, is no clause.
             if leading_severity(text[: match.start()]) and len(text[: match.start()]) < 20:
                 continue

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from reviews.importing.recognisers.candidate import Proposal
 from reviews.importing.recognisers.items import candidate, items_of, leads_to_label
 from reviews.importing.regions import Outline
+from reviews.importing.vocabulary import leading_severity
 
 WEIGHT_TAGGED = 0.8
 WEIGHT_GROUP = 0.62
 WEIGHT_LISTED = 0.5
 MIN_TITLE = 8
+MIN_TAGGED = 24
 
 
 def propose(outline: Outline) -> Iterator[Proposal]:
@@ -22,6 +24,12 @@ def propose(outline: Outline) -> Iterator[Proposal]:
             continue
         if item.parts.ref is not None:
             yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_TAGGED)
+        elif (
+            item.parts.severity is not None and leading_severity(item.whole) and len(item.whole) >= MIN_TAGGED
+        ):
+            yield candidate(
+                item, f"a bullet with the severity {item.parts.severity_as_written}", WEIGHT_TAGGED
+            )
         elif item.region.kind != "neutral" and not leads_to_label(item.section):
             grouped = item.region.group
             weight = WEIGHT_GROUP if grouped else WEIGHT_LISTED

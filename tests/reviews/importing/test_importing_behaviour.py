@@ -17,7 +17,8 @@ def titles(review: ParsedReview) -> list[str]:
 
 def test_headings_with_refs_give_ref_title_status_and_files() -> None:
     review = read(
-        "# Kettle review\n\n## HIGH\n\n### H1. Lid never closes -- FIXED\n\n**File:** `lid/close.py:12-14`\n\n"
+        "# Kettle review\n\n## HIGH\n\n### H1. Lid never closes -- FIXED\n\n"
+        "**File:** `lid/close.py:12-14`\n\n"
         "The spring is missing.\n\n**Fix:** Added one.\n\n## LOW\n\n### L1. Label is crooked\n\nSee H1.\n"
     )
     first, second = review.findings
@@ -35,7 +36,8 @@ def test_headings_with_refs_give_ref_title_status_and_files() -> None:
 
 def test_an_index_and_its_details_are_one_list() -> None:
     review = read(
-        "# Audit\n\n| ID | Title | Severity | Status |\n|---|---|---|---|\n| A-1 | Tap drips | Major | Fixed |\n"
+        "# Audit\n\n| ID | Title | Severity | Status |\n|---|---|---|---|\n"
+        "| A-1 | Tap drips | Major | Fixed |\n"
         "| A-2 | Drain is blocked | Minor | Open |\n\n## A-1: The tap drips at night\n\nWater everywhere.\n"
     )
     assert titles(review) == ["Drain is blocked", "The tap drips at night"]
@@ -66,7 +68,8 @@ def test_numbers_that_start_again_are_no_refs() -> None:
 
 def test_bullets_with_bold_leads_and_plain_bullets_under_severities() -> None:
     review = read(
-        "# R\n\n## MEDIUM\n\n- **Cache is unbounded** (`cache.py:9`) - grows for ever\n\n## LOW\n\n- the log says too little\n"
+        "# R\n\n## MEDIUM\n\n- **Cache is unbounded** (`cache.py:9`) - grows for ever\n\n"
+        "## LOW\n\n- the log says too little\n"
     )
     assert titles(review) == ["Cache is unbounded", "the log says too little"]
     assert [f.severity for f in review.findings] == ["medium", "low"]
@@ -82,7 +85,8 @@ def test_checkboxes_are_open_or_fixed() -> None:
 
 def test_what_the_author_rejects_keeps_the_reason() -> None:
     review = read(
-        "# R\n\n## Rejected Findings\n\n**One reader said the fuse is wrong (HIGH):** REJECTED. The fuse is rated for it.\n\n"
+        "# R\n\n## Rejected Findings\n\n"
+        "**One reader said the fuse is wrong (HIGH):** REJECTED. The fuse is rated for it.\n\n"
         "## Fixed Issues\n\n### F1: Wire is loose\n\nTightened.\n"
     )
     rejected, fixed = review.findings
@@ -93,9 +97,11 @@ def test_what_the_author_rejects_keeps_the_reason() -> None:
 
 def test_a_later_list_settles_the_status() -> None:
     review = read(
-        "# R\n\n## 1. Doors\n\n### 1.1 Lock opens without a key - **HIGH**\n\n- **Issue:** any key fits the lock\n\n"
+        "# R\n\n## 1. Doors\n\n### 1.1 Lock opens without a key - **HIGH**\n\n"
+        "- **Issue:** any key fits the lock\n\n"
         "### 1.2 Hinge squeaks loudly - **LOW**\n\n- **Issue:** noise\n\n## Recommendations\n\n"
-        "1. ~~**HIGH - Make the lock refuse a wrong key**~~ **DONE** - new cylinder\n2. **LOW - Oil the squeaking hinge**\n"
+        "1. ~~**HIGH - Make the lock refuse a wrong key**~~ **DONE** - new cylinder\n"
+        "2. **LOW - Oil the squeaking hinge**\n"
     )
     assert [(f.ref, f.status) for f in review.findings] == [("1.1", "fixed"), ("1.2", None)]
 
@@ -140,7 +146,8 @@ def test_an_unknown_severity_is_kept_as_written() -> None:
 
 def test_front_matter_is_read_and_its_lines_are_counted() -> None:
     review = read(
-        "---\nreviewed: 2026-01-02\nfindings:\n  critical: 1\n  total: 1\n---\n\n# R\n\n### C1. Gas leaks\n\nBad.\n"
+        "---\nreviewed: 2026-01-02\nfindings:\n  critical: 1\n  total: 1\n---\n\n# R\n\n"
+        "### C1. Gas leaks\n\nBad.\n"
     )
     assert review.metadata.date == "2026-01-02"
     assert dict(review.stated_totals) == {"total": 1, "critical": 1}

@@ -14,7 +14,8 @@ PIECES = st.sampled_from(
     [
         "# Report", "## Critical", "## Findings", "### H1. Cache is never cleared", "### 1.2 Lock is leaked - HIGH",
         "- **Weak key** (`key.py:3`) - too short", "- [ ] Close the file", "- [x] **B-2** Done", "1. Retry forever",
-        "| ID | Title | Severity |", "|---|---|---|", "| A-1 | Broken | High |", "**Severity:** Low", "**Status:** Fixed",
+        "| ID | Title | Severity |", "|---|---|---|", "| A-1 | Broken | High |",
+        "**Severity:** Low", "**Status:** Fixed",
         "---", "```", "> quoted", "", "text", "✅ fine", "## Summary", "## Next steps", "~~**HIGH** gone~~ **DONE**",
         '{"mc_signal":"DONE","nonce":"n"}', "**[3] deferred (later).** Because.", "[[[", "**", "| |", "  - nested",
     ]
@@ -71,6 +72,6 @@ def test_findings_lie_in_the_document_and_the_same_text_reads_the_same(text: str
     ids=lambda text: f"{text[:6]!r}x{len(text)}",
 )
 def test_a_hostile_document_costs_little(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     attempt(text.encode())
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

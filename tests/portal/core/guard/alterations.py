@@ -104,9 +104,15 @@ def _column_changes(column: Column) -> Iterator[tuple[str, str]]:
     elif column.default:
         yield "default", "DROP DEFAULT"
     elif not column.generated:
-        yield "default", "SET DEFAULT NULL::text::" + column.type
+        yield "default", f"SET DEFAULT {_default_for(column.type)}"
     if column.generated:
         yield "default", "DROP EXPRESSION"
+
+
+def _default_for(kind: str) -> str:
+    known = {"boolean": "true", "jsonb": "'[7]'", "timestamp with time zone": "now()", "date": "now()", "inet": "'::1'"}
+    known |= {"bigint": "7", "integer": "7", "smallint": "7", "double precision": "7"}
+    return known.get(kind, "'by hand'")
 
 
 def _other_constraint(definition: str) -> str:
@@ -176,6 +182,8 @@ def _item_changes(item: str) -> Iterator[tuple[str, str | None]]:
     yield "missing", None
     if " CHECK " in item:
         yield "changed", re.sub(r" CHECK .*", " CHECK (1 = 1)", item, flags=re.DOTALL)
+    elif item.startswith("PRIMARY KEY"):
+        yield "changed", f"{item} ON CONFLICT IGNORE"
     elif " UNIQUE (" in item:
         yield (
             "changed",
@@ -187,7 +195,7 @@ def _item_changes(item: str) -> Iterator[tuple[str, str | None]]:
 
 def _sqlite_column_changes(item: str) -> Iterator[tuple[str, str]]:
     if "PRIMARY KEY" not in item:
-        yield "type", re.sub(r'^("\w+") [\w ]+?(\([\d, ]+\))?(?= (?:NOT NULL|NULL|DEFAULT))', r"\1 blob", item)
+        yield "type", re.sub(r'^("\w+") [\w ]+?(\([\d, ]+\))?(?= (?:NOT NULL|NULL|DEFAULT))', r"\1 money", item)
     yield "null", item.replace(" NOT NULL", " NULL") if " NOT NULL" in item else item.replace(" NULL", " NOT NULL", 1)
     if " DEFAULT " in item:
         yield "default", re.sub(r" DEFAULT (\([^()]*(\([^()]*\))?[^()]*\)|'[^']*'|[\w.]+)", "", item)
@@ -220,7 +228,9 @@ def _named(item: str) -> str:
 
 
 def _constraint_named(item: str) -> str:
-    return item.split('"')[1]
+    if item.startswith("CONSTRAINT"):
+        return item.split('"')[1]
+    return item.lower().replace('"', "")
 
 
 def split(sql: str) -> tuple[list[str], str]:

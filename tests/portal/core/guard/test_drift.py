@@ -9,7 +9,7 @@ import pytest
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from portal.core.guard import history, manifest, structure
+from portal.core.guard import history, manifest, mending, structure
 from portal.core.guard.answer import Answer, judge
 from portal.core.guard.compare import Change, Difference, Weight, differences
 from portal.core.guard.manifest import Manifest
@@ -81,7 +81,7 @@ def test_every_kind_of_drift_is_found(connection: BaseDatabaseWrapper, engine: s
         missing |= {(row.what, row.place) for row in found if row.change is Change.MISSING}
         changed |= {(row.what, row.place) for row in found if row.change is not Change.EXTRA}
     _write(engine, count, seen, rejected)
-    assert not lost, lost[:5]
+    assert not lost, [(item.kind, item.place, item.statements[:2]) for item in lost]
     assert _all(expected) <= missing, sorted(_all(expected) - missing)[:10]
     assert _parts(expected) <= changed, sorted(_parts(expected) - changed)[:10]
     assert structure.read(connection) == expected.structure, "the alterations left something behind"
@@ -92,7 +92,9 @@ def _names(alteration: Alteration, found: list[Difference]) -> bool:
     plain_index = (alteration.what, alteration.change) == ("Index", "extra")
     weight = Weight.WARN if plain_index else Weight.REFUSE
     for row in found:
-        same = row.place == alteration.place or (alteration.place.endswith(".check") and ".check " in row.place)
+        same = row.place.replace('"', "") == alteration.place or (
+            alteration.place.endswith(".check") and ".check " in row.place
+        )
         if same and row.what == alteration.what and row.weight is weight:
             return True
     return False
@@ -141,9 +143,6 @@ def test_order_says_nothing(connection: BaseDatabaseWrapper, engine: str) -> Non
     if engine == "postgresql":
         statements = (
             "DROP INDEX workers_job_due",
-            "ALTER TABLE workers_job DROP CONSTRAINT workers_job_state",
-            f'ALTER TABLE workers_job ADD CONSTRAINT "workers_job_state" '
-            f"{expected.structure.tables['workers_job'].constraints['workers_job_state'].definition}",
             expected.structure.tables["workers_job"].indexes["workers_job_due"].definition,
             "ALTER TABLE core_secret DROP COLUMN sealed",
             "ALTER TABLE core_secret ADD COLUMN sealed text NOT NULL",
@@ -160,3 +159,49 @@ def test_order_says_nothing(connection: BaseDatabaseWrapper, engine: str) -> Non
                 cursor.execute(statement)
         assert differences(expected, structure.read(connection)) == []
         transaction.set_rollback(True, using=connection.alias)
+
+
+@pytest.mark.postgresql
+def test_a_restored_dump_is_no_drift(connection: BaseDatabaseWrapper) -> None:
+    """PostgreSQL prints some expressions otherwise once it has read them back, as a restore does."""
+    expected = manifest.load("postgresql")
+    checks = "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'"
+    indexes = """SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()
+                 AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = indexname)"""
+    with transaction.atomic(using=connection.alias):
+        with connection.cursor() as cursor:
+            cursor.execute(f"{checks} AND connamespace = current_schema()::regnamespace")
+            for table, name, definition in cursor.fetchall():
+                cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+                cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+            cursor.execute(indexes)
+            for name, definition in cursor.fetchall():
+                cursor.execute(f'DROP INDEX "{name}"')
+                cursor.execute(definition)
+        live = structure.read(connection)
+        transaction.set_rollback(True, using=connection.alias)
+    assert differences(expected, live) == []
+
+
+def test_the_statements_that_mend_do_mend(connection: BaseDatabaseWrapper, engine: str) -> None:
+    """Each index and constraint that is lost comes back by the statement that the report shows."""
+    expected = manifest.load(engine)
+    tried = 0
+    for name, table in expected.structure.tables.items():
+        drops = [f'DROP INDEX "{key}"' for key in table.indexes]
+        if engine == "postgresql":
+            checks = [key for key, item in table.constraints.items() if not item.definition.startswith("PRIMARY")]
+            drops += [f'ALTER TABLE "{name}" DROP CONSTRAINT "{key}" CASCADE' for key in checks]
+        with transaction.atomic(using=connection.alias):
+            with connection.cursor() as cursor:
+                for statement in drops:
+                    cursor.execute(statement)
+                lost = differences(expected, structure.read(connection))
+                # Unique ones first: foreign keys of other tables stand on them.
+                for row in sorted(lost, key=lambda row: "UNIQUE" not in row.expects):
+                    cursor.execute(mending.statement(engine, row).replace("%", "%%"))
+                    tried += 1
+            live = structure.read(connection)
+            transaction.set_rollback(True, using=connection.alias)
+        assert differences(expected, live) == [], name
+    assert tried > 50

@@ -1,0 +1,261 @@
+"""Every page in a real Chromium: light, dark and on a phone; no violation of WCAG 2.2 AA, nothing on the console.
+
+The pictures lie in ``test-results/screens`` afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import Resolver404, resolve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.engines.stack import Stack
+    from tests.factories import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow]
+
+SCREENS: Final = Path(__file__).resolve().parents[2] / "test-results" / "screens"
+AXE: Final = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+LOOKS: Final = (("light", 1280), ("dark", 1280), ("light", 390))
+PAGES: Final = {
+    "needs-me": "/",
+    "workers": "/workers/",
+    "workers-dead": "/workers/?state=dead",
+    "workers-none": "/workers/?state=queued&before=1",
+    "job": "/workers/jobs/3/",
+    "status": "/status/",
+    "schema": "/schema/",
+    "tickets": "/tickets/",
+    "ticket": "/tickets/MC-1/",
+    "ticket-new": "/tickets/new/",
+    "projects": "/projects/",
+    "reviews": "/reviews/",
+    "review": "/reviews/1/",
+    "deployments": "/deployments/",
+    "deployment": "/deployments/1/",
+    "password": "/accounts/password/change/",
+    "two-step": "/accounts/2fa/",
+    "missing": "/nothing-here/",
+    "admin": "/admin/",
+    "admin-jobs": "/admin/workers/job/",
+    "admin-job": "/admin/workers/job/3/change/",
+    "admin-project": "/admin/tickets/project/1/change/",
+    "admin-ticket": "/admin/tickets/ticket/1/change/",
+    "admin-agent": "/admin/workers/agent/1/change/",
+    "admin-user": "/admin/core/user/1/change/",
+    "admin-secret": "/admin/core/secret/add/",
+}
+STRANGERS: Final = {
+    "login": "/accounts/login/",
+    "reset": "/accounts/password/reset/",
+    "reset-sent": "/accounts/password/reset/done/",
+    "no-sign-up": "/accounts/signup/",
+}
+
+
+def routed(url: str) -> bool:
+    try:
+        resolve(url.partition("?")[0])
+    except Resolver404:
+        return url == PAGES["missing"]
+    return True
+
+
+@dataclass(slots=True)
+class Site:
+    """The running site, and Chromium in front of it."""
+
+    stack: Stack
+    browser: Browser
+    world: World
+    cookies: list[Any] = field(default_factory=list)
+
+    @contextmanager
+    def page(self, url: str, scheme: str = "light", width: int = 1280, *, signed_in: bool = True) -> Iterator[Page]:
+        """A page as somebody sees it. Anything on the console, and any refused load, fails the test."""
+        context = self.browser.new_context(
+            base_url=self.stack.base_url,
+            color_scheme=scheme,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 900},
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        if signed_in:
+            context.add_cookies(self.cookies)
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        answer = page.goto(url)
+        assert answer is not None
+        assert answer.status < 500, url
+        yield page
+        # the browser says of a document that is 404 that it is
+        expected = answer.status == 404
+        assert [words for words in said if not (expected and "404" in words)] == [], url
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def site(stack: Stack, browser: Browser) -> Site:
+    from tests import factories
+    from tests.portal.site import samples
+
+    world = factories.world()
+    for n in range(3):
+        samples.one_of_each(world, n)
+    stack.manage("collectstatic", "--noinput", "--verbosity", "0")
+    stack.web()
+    found = Site(stack, browser, world)
+    found.cookies = [{"name": "shiproom", "value": session_of(world), "url": stack.base_url}]
+    return found
+
+
+def session_of(world: World) -> str:
+    """A session of the admin, as signing in makes it."""
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+
+    session = SessionStore()
+    session[SESSION_KEY] = str(world.admin.pk)
+    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
+    session[HASH_SESSION_KEY] = world.admin.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)
+
+
+def looked_at(page: Page, name: str) -> None:
+    """A picture, no violation, nothing wider than the window."""
+    page.wait_for_load_state("load")
+    page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+    violations = Axe().run(page, options=AXE).response["violations"]
+    told = [f"{found['id']}: {node['html'][:160]}" for found in violations for node in found["nodes"]]
+    assert told == [], name
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the window"
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", [name for name, url in PAGES.items() if routed(url)])
+def test_a_page_looks_right(site: Site, name: str) -> None:
+    for scheme, width in LOOKS:
+        with site.page(PAGES[name], scheme, width) as page:
+            looked_at(page, f"{name}-{scheme}-{width}")
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_page_looks_right_to_a_stranger(site: Site, name: str) -> None:
+    for scheme, width in LOOKS:
+        with site.page(STRANGERS[name], scheme, width, signed_in=False) as page:
+            looked_at(page, f"{name}-{scheme}-{width}")
+
+
+def test_a_wrong_password_is_said_in_place(site: Site) -> None:
+    with site.page("/accounts/login/", signed_in=False) as page:
+        page.get_by_label("E-mail address").fill("nobody@example.org")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").get_by_text("is wrong").wait_for()
+        assert page.get_by_label("E-mail address").input_value() == "nobody@example.org"
+        assert page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+        looked_at(page, "login-wrong")
+
+
+def test_the_page_says_that_it_is_live(site: Site) -> None:
+    with site.page("/workers/") as page:
+        page.locator("[data-live-badge][data-tone=good]").wait_for(timeout=10_000)
+
+
+def test_keys_go_places_and_are_silent_while_typing(site: Site) -> None:
+    with site.page("/") as page:
+        page.keyboard.press("?")
+        dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+        dialog.wait_for()
+        looked_at(page, "shortcuts")
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="hidden")
+        page.keyboard.press("/")
+        page.keyboard.type("gw?")
+        assert page.get_by_role("searchbox").input_value() == "gw?"
+        page.get_by_role("searchbox").blur()
+        page.keyboard.press("g")
+        page.keyboard.press("w")
+        page.wait_for_url("**/workers/")
+        page.keyboard.press("j")
+        assert re.fullmatch(r"/workers/jobs/\d+/", page.evaluate("document.activeElement.getAttribute('href')"))
+
+
+def test_the_skip_link_comes_first(site: Site) -> None:
+    with site.page("/workers/") as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_menu_opens_on_a_phone(site: Site) -> None:
+    with site.page("/", width=390) as page:
+        page.get_by_role("button", name="Menu").click()
+        page.get_by_role("link", name="Workers and jobs").wait_for()
+        looked_at(page, "menu-390")
+
+
+def test_the_theme_is_chosen_in_the_account_menu(site: Site) -> None:
+    with site.page("/status/") as page:
+        page.get_by_role("button", name="Account: Admin").click()
+        looked_at(page, "account-menu")
+        page.get_by_role("button", name="Dark").click()
+        page.wait_for_load_state()
+        assert page.url.endswith("/status/")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        page.get_by_role("button", name="Account: Admin").click()
+        page.get_by_role("button", name="System").click()
+        page.wait_for_load_state()
+        assert page.evaluate("document.documentElement.dataset.theme ?? ''") == ""
+
+
+def test_a_dangerous_button_asks_first(site: Site) -> None:
+    from workers.models import Job, JobState
+
+    job = Job.objects.create(kind="sample", pool="short", audience=site.world.mc.scope)
+    with site.page(f"/workers/jobs/{job.pk}/") as page:
+        page.get_by_role("button", name="Cancel job").click()
+        dialog = page.get_by_role("dialog", name="Cancel job")
+        looked_at(page, "confirm")
+        dialog.get_by_role("button", name="Keep it").click()
+        job.refresh_from_db()
+        assert job.state == JobState.QUEUED
+        page.get_by_role("button", name="Cancel job").click()
+        dialog.get_by_role("button", name="Cancel job").click()
+        page.get_by_role("status").get_by_text("Cancellation was asked for.").wait_for()
+        looked_at(page, "toast")
+        job.refresh_from_db()
+        assert job.state == JobState.CANCELLED
+        page.get_by_role("button", name="Dismiss").click()
+        assert page.locator(".toast").count() == 0
+
+
+def test_a_request_id_is_copied(site: Site) -> None:
+    with site.page("/nothing-here/") as page:
+        shown = page.locator("#request-id").inner_text()
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_text("Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == shown
+
+
+def test_no_page_needs_a_script(site: Site) -> None:
+    context = site.browser.new_context(base_url=site.stack.base_url, java_script_enabled=False)
+    context.add_cookies(site.cookies)
+    page = context.new_page()
+    for url in ("/", "/workers/", "/workers/jobs/3/", "/status/"):
+        page.goto(url)
+        assert page.get_by_role("heading", level=1).count() == 1
+    context.close()

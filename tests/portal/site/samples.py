@@ -1,0 +1,88 @@
+"""One of everything that the pages show, in project MC."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from deployments.models import Deployment, Environment, Service, Verdict
+from reviews.models import Finding, Occurrence, Review, Series
+from tests.factories import World
+from tickets.models import Ticket, TicketState
+from workers.models import Agent, AgentVersion, Attempt, AttemptOutput, Job, JobState, Worker
+
+
+def one_of_each(world: World, n: int) -> None:
+
+    now = datetime.now(UTC)
+    agent = Agent.objects.create(name=f"agent-{n}")
+    version = AgentVersion.objects.create(
+        agent=agent, number=1, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60
+    )
+    for place, state in enumerate(TicketState):
+        number = 100 * n + place + 1
+        Ticket.objects.create(
+            project=world.mc,
+            number=number,
+            key=f"MC-{number}",
+            title=f"Ticket {number}",
+            state=state,
+            agent_version=version,
+        )
+    Worker.objects.create(name=f"short@host.{n}", pool="short", host="host", pid=n + 1)
+    _jobs(world, n, now)
+    _reviews(world, n)
+    _deployment(world, n)
+
+
+def _jobs(world: World, n: int, now: datetime) -> None:
+
+    for state in JobState:
+        running = state == JobState.RUNNING
+        ended = state in {JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED}
+        job = Job.objects.create(
+            kind="sample",
+            pool="short",
+            subject=f"ticket:MC-{n}",
+            audience=world.mc.scope,
+            state=state,
+            fence=1,
+            worker=f"short@host.{n}" if running else "",
+            lease_until=now + timedelta(minutes=1) if running else None,
+            finished_at=now if ended else None,
+            error="first line\nlast line" if state == JobState.DEAD else "",
+        )
+        if state != JobState.QUEUED:
+            attempt = Attempt.objects.create(
+                job=job,
+                fence=1,
+                worker="short@host",
+                outcome="running" if running else "failed",
+                ended_at=None if running else now,
+            )
+            AttemptOutput.objects.create(attempt=attempt, offset=0, length=6, text="output")
+
+
+def _reviews(world: World, n: int) -> None:
+
+    series = Series.objects.create(project=world.mc, name=f"Series {n}")
+    review = Review.objects.create(
+        series=series,
+        number=1,
+        title=f"Review {n}",
+        content=b"# x",
+        digest=hashlib.sha256(str(n).encode()).hexdigest(),
+        state="planned",
+    )
+    finding = Finding.objects.create(
+        series=series, identity=f"F-{n}", reference=f"F-{n}", title="A hole", severity="critical", state="open"
+    )
+    Occurrence.objects.create(finding=finding, review=review, line_start=1, line_end=2)
+
+
+def _deployment(world: World, n: int) -> None:
+
+    service = Service.objects.create(project=world.mc, name=f"service-{n}", command=["true"])
+    environment = Environment.objects.create(project=world.mc, name=f"place-{n}")
+    verdict = Verdict.objects.create(project=world.mc, digest="0" * 64, go=False, blocking=[1])
+    Deployment.objects.create(service=service, environment=environment, verdict=verdict, state="refused")
