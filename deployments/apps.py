@@ -5,7 +5,8 @@ class DeploymentsConfig(AppConfig):
     name = "deployments"
 
     def ready(self) -> None:
-        from deployments import handlers, rights
+        from deployments import handlers, panels, rights
 
         rights.register()
         handlers.register()
+        panels.register()

@@ -15,14 +15,14 @@ REASONS_SHOWN = 50
 
 
 def judge(project: Project) -> Verdict:
-    """Look at the findings now and store the answer."""
+    """Look at the findings now: the answer, not stored yet. Its digest names what it saw."""
     rows = list(
         Finding.objects.filter(series__project=project, state=FindingState.OPEN, severity__in=HOLDING)
         .select_related("ticket")
         .order_by("pk")
     )
     seen = [[finding.pk, finding.version] for finding in rows]
-    return Verdict.objects.create(
+    return Verdict(
         project=project,
         digest=hashlib.sha256(json.dumps(seen).encode()).hexdigest(),
         go=not rows,

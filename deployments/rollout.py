@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from deployments import gates
-from deployments.models import Deployment, DeploymentState, Environment, Service, Step, StepState
+from deployments.models import Deployment, DeploymentState, Environment, Service, Step, StepState, Verdict
 from deployments.transitions import DEPLOYMENT, STEP
 from portal.core import limits
 from portal.core.clock import Wall
@@ -23,17 +23,25 @@ from workers.kinds import Ending
 from workers.models import Outcome
 
 STEP_KIND = "deployment.step"
+TWIN_SECONDS = 5
 
 
 def request(service: Service, environment: Environment, *, commit: str = "") -> Deployment:
     """Ask the gate, and queue the deployment if it is open; a refused one is recorded with its reasons.
 
-    Raises ``Refused`` where another is on its way to the same environment.
+    The same request again within seconds, of a gate that sees the same, is the
+    same deployment. Raises ``Refused`` where another is on its way there.
     """
     if service.project_id != environment.project_id:
         raise Refused(f"{service} and {environment} are of different projects.")
     with unit_of_work() as work:
+        # The service's lock orders two clicks: the second finds what the first made.
+        Service.objects.select_for_update().get(pk=service.pk)
         verdict = gates.judge(service.project)
+        twin = _twin(service, environment, commit, verdict)
+        if twin is not None:
+            return twin
+        verdict.save(force_insert=True)
         state = DeploymentState.QUEUED if verdict.go else DeploymentState.REFUSED
         try:
             with transaction.atomic():
@@ -49,6 +57,13 @@ def request(service: Service, environment: Environment, *, commit: str = "") -> 
             Step.objects.create(deployment=deployment, n=1, name="Deploy", command=service.command, state=StepState.WAITING)
             _enqueue(deployment)
     return deployment
+
+
+def _twin(service: Service, environment: Environment, commit: str, verdict: Verdict) -> Deployment | None:
+    """What the first of two clicks made; once the gate sees something else, it is no twin."""
+    rows = Deployment.objects.filter(service=service, environment=environment, commit=commit)
+    recent = rows.filter(requested_at__gte=Wall(-TWIN_SECONDS)).select_related("verdict").order_by("-id").first()
+    return recent if recent and recent.verdict.digest == verdict.digest and recent.ended_at is None else None
 
 
 def _enqueue(deployment: Deployment) -> None:
@@ -94,6 +109,7 @@ def _start(claim: Claim, step: Step) -> bool:
     with claim.fenced():
         if deployment.state == DeploymentState.QUEUED:
             verdict = gates.judge(deployment.service.project)
+            verdict.save(force_insert=True)
             if not verdict.go:
                 DEPLOYMENT.move(deployment, "refuse", reason="The gate closed before the start.", verdict=verdict, ended_at=Wall())
                 return False

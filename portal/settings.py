@@ -89,7 +89,7 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
 
 LIMITS = {limit.name: number(limit.name, limit.default, limit.low, limit.high) for limit in limits.ALL}
 if LIMITS["HEARTBEAT_SECONDS"] * 3 > LIMITS["LEASE_SECONDS"]:
-    refuse("HEARTBEAT_SECONDS", f"{LIMITS['HEARTBEAT_SECONDS']} x 3 is more than LEASE_SECONDS={LIMITS['LEASE_SECONDS']}.")
+    refuse("HEARTBEAT_SECONDS", f"{LIMITS['HEARTBEAT_SECONDS']} x 3 is more than LEASE_SECONDS.")
 if LIMITS["LEASE_MARGIN_SECONDS"] * 3 > LIMITS["LEASE_SECONDS"]:
     refuse("LEASE_MARGIN_SECONDS", f"{LIMITS['LEASE_MARGIN_SECONDS']} x 3 is more than LEASE_SECONDS.")
 
@@ -110,13 +110,14 @@ if not _base.hostname or _base.path.strip("/") or _base.username:
 SECURE = _base.scheme == "https"
 if DEBUG and HOST not in {"127.0.0.1", "::1", "localhost"}:
     refuse("DEBUG", f"DEBUG=1 with HOST={HOST} would show internals to the network.")
-ALLOWED_HOSTS = [host for host in text("ALLOWED_HOSTS").split(",") if host] or sorted({_base.hostname, "localhost", "127.0.0.1"})
+_own_hosts = sorted({_base.hostname, "localhost", "127.0.0.1"})
+ALLOWED_HOSTS = [host for host in text("ALLOWED_HOSTS").split(",") if host] or _own_hosts
 if "*" in ALLOWED_HOSTS:
     refuse("ALLOWED_HOSTS", "'*' would accept any Host header; name the hosts.")
 # The exact origins (scheme, host, port) that may open a socket or post a form.
-ORIGINS = [origin.rstrip("/") for origin in text("ORIGINS").split(",") if origin] or sorted(
-    {BASE_URL.rstrip("/"), *(f"{_base.scheme}://{host}:{_base.port or PORT}" for host in ("localhost", "127.0.0.1") if not SECURE)}
-)
+_local = () if SECURE else ("localhost", "127.0.0.1")
+_own_origins = {BASE_URL.rstrip("/"), *(f"{_base.scheme}://{host}:{_base.port or PORT}" for host in _local)}
+ORIGINS = [origin.rstrip("/") for origin in text("ORIGINS").split(",") if origin] or sorted(_own_origins)
 CSRF_TRUSTED_ORIGINS = ORIGINS
 
 try:
@@ -173,7 +174,11 @@ REDIS_URL = text("REDIS_URL")
 EMBEDDED_REDIS = not REDIS_URL
 if EMBEDDED_REDIS:
     if len(os.fsencode(REDIS_SOCKET)) > SOCKET_PATH_MAX_BYTES:
-        refuse("DATA_DIR", f"{DATA_DIR} is too deep: a socket path in it would exceed {SOCKET_PATH_MAX_BYTES} bytes. Choose a shorter folder or set REDIS_URL.")
+        refuse(
+            "DATA_DIR",
+            f"{DATA_DIR} is too deep: a socket path in it would exceed {SOCKET_PATH_MAX_BYTES} bytes. "
+            "Choose a shorter folder or set REDIS_URL.",
+        )
     REDIS_URL = f"unix://{REDIS_SOCKET}"
 else:
     address("REDIS_URL", REDIS_URL, "redis://host:port/0, rediss://... or unix:///path", {"redis", "rediss", "unix"})
@@ -205,6 +210,7 @@ DEFAULT_FROM_EMAIL = text("FROM_EMAIL", f"shiproom@{_base.hostname}")
 SCHEMA_GUARD_OVERRIDE = text("SCHEMA_GUARD_OVERRIDE")
 if SCHEMA_GUARD_OVERRIDE:
     _reason, _, _until = SCHEMA_GUARD_OVERRIDE.rpartition(" until ")
+    _expiry: datetime | None
     try:
         _expiry = datetime.fromisoformat(_until)
     except ValueError:
@@ -305,7 +311,10 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

@@ -11,6 +11,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("portal.site.accounts")),
     path("api/v1/", api.urls),
+    path("deployments/", include("deployments.urls")),
+    path("reviews/", include("reviews.urls")),
+    path("", include("tickets.urls")),
     path("", include("portal.site.urls")),
 ]
 

@@ -30,8 +30,8 @@ class UploadForm(Form):
         self.fields = {"project": ProjectChoice(Role.OPERATOR, user), **self.fields}
         self.fields["file"].help_text = f"Markdown or other text, at most {limits.value('DOCUMENT_MAX_BYTES'):,} bytes. It is kept as it is."
 
-    def clean_file(self) -> UploadedFile | None:
-        file: UploadedFile | None = self.cleaned_data.get("file")
+    def clean_file(self) -> UploadedFile[Any] | None:
+        file: UploadedFile[Any] | None = self.cleaned_data.get("file")
         if file is None:
             return None
         _bounded(file.size or 0)

@@ -102,7 +102,8 @@ def review_fragment(request: HttpRequest, review: Review, number: int) -> HttpRe
 
 @page("reviews.findings_fragment", within(Role.VIEWER), find=find_review)
 def findings_fragment(request: HttpRequest, review: Review, number: int) -> HttpResponse:
-    return render(request, "reviews/findings.html", _findings(request, review))
+    cursors = streams.cursors(review.series.project.scope)
+    return render(request, "reviews/findings.html", _findings(request, review) | {"live_cursors": cursors})
 
 
 @page("reviews.document", within(Role.VIEWER), find=find_review)

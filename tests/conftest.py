@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ import pytest
 
 from tests.engines import postgresql, valkey
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 _ground: list[valkey.Valkey | postgresql.PostgreSQL] = []
 _folder = pytest.StashKey[Path]()
 
@@ -34,6 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if "portal.settings" in sys.modules:
+        raise pytest.UsageError("The settings were read before the engine was chosen: unset DJANGO_SETTINGS_MODULE.")
     # Short, and not under TMPDIR: a socket's path has room for 103 bytes.
     folder = config.stash[_folder] = Path(tempfile.mkdtemp(prefix="sr-", dir="/tmp"))
     environment = _environment(config, folder)
@@ -46,11 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     database = settings.DATABASES["default"]
-    database["TEST"] = {
-        "NAME": str(folder / "test.sqlite3")
-        if settings.ENGINE == "sqlite"
-        else f"test_{database['NAME']}_{os.getpid()}"
-    }
+    named = f"test_{database['NAME']}_{os.getpid()}"
+    # Into the dictionary, not over it: its other keys may have been filled in already.
+    test = database.setdefault("TEST", {})
+    test["NAME"] = str(folder / "test.sqlite3") if settings.ENGINE == "sqlite" else named
     # The strong hash is tested where it matters; here it would cost every sign-in 50 ms.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -104,14 +105,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def engine(pytestconfig: pytest.Config) -> str:
     """``sqlite`` or ``postgresql``."""
     return str(pytestconfig.getoption("engine"))
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder beside the project with seeds, corpus and transcripts."""
-    if not SHARED.is_dir():
-        pytest.skip("shared/ is absent")
-    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,8 @@ def _stop(number: int, frame: object) -> None:
 def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """The environment that names the servers of this run; what was started is ended."""
     environment = dict(os.environ)
+    # Named here, it would have the settings read before the engine of a run is chosen.
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
     with contextlib.ExitStack() as stack:
         if not environment.get("TEST_REDIS_URL"):
             store = valkey.start()
@@ -136,7 +138,8 @@ def _read(report: Path, result: Result) -> None:
 
 def _allowed(reason: str) -> bool:
     """A clone has nothing beside it; where the folder is there, its tests have to run."""
-    return SHARED_ABSENT in reason and not (ROOT.parent / "shared").is_dir()
+    shared = Path(os.environ.get("SHIPROOM_SHARED") or ROOT.parent / "shared")
+    return SHARED_ABSENT in reason and not shared.is_dir()
 
 
 def _print(result: Result) -> None:

@@ -29,7 +29,9 @@ def test_the_operations_page_states_each_limit_as_it_is(limit: limits.Limit) -> 
 
 
 def test_the_state_diagrams_are_those_of_the_code() -> None:
-    assert (DOCS / "states.md").read_text(encoding="utf-8") == diagrams.document(), "run manage.py state_diagrams --write"
+    assert (DOCS / "states.md").read_text(encoding="utf-8") == diagrams.document(), (
+        "run manage.py state_diagrams --write"
+    )
 
 
 def test_every_operation_of_the_api_is_in_the_api_page() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from portal.core.adminsite import Admin, EditableRows, ReadOnly, Rows, SeenVersion
+from portal.core.adminsite import ACTION_CLASSES, Admin, EditableRows, ReadOnly, ReasonForm, Rows, SeenVersion
 from portal.core.lifecycle import amend
 from portal.core.unit import unit_of_work
 from tickets import work
 from tickets.models import Membership, Project, ProjectCounter, Ticket, Turn, Workspace
 from tickets.transitions import TICKET
+from workers.models import Agent
 
 
 class Members(EditableRows):
@@ -68,6 +70,18 @@ class NewTicketForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("title", "body")
 
 
+class TicketActions(ReasonForm):
+    """Beside the action: the agent to assign, and why."""
+
+    agent = forms.ModelChoiceField(
+        Agent.objects.filter(enabled=True).order_by("name"),
+        label="",
+        required=False,
+        empty_label="Agent",
+        widget=forms.Select({"aria-label": "Agent", "class": ACTION_CLASSES}),
+    )
+
+
 @admin.register(Ticket)
 class TicketPage(Admin):
     form = TicketForm
@@ -78,6 +92,30 @@ class TicketPage(Admin):
     ordering = ("-id",)
     readonly_fields = ("key", "state", "agent_version", "accepted_commit", "created_at", "updated_at")
     inlines = (Turns,)
+    action_form = TicketActions
+    actions = ("assign", "stop", "accept", "reopen")
+
+    @admin.action(description="Assign to the agent", permissions=["administer"])
+    def assign(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        chosen = request.POST.get("agent", "")
+        agent = Agent.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
+        if agent is None:
+            messages.error(request, "Choose the agent beside the action first.")
+            return
+        self.each(request, queryset, lambda ticket: work.assign(ticket, agent), f"assigned to {agent}")
+
+    @admin.action(description="Stop the turn", permissions=["administer"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        reason = self.reason(request) or "Stopped in the admin."
+        self.each(request, queryset, lambda ticket: work.stop(ticket, reason=reason), "told to stop")
+
+    @admin.action(description="Accept", permissions=["administer"])
+    def accept(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        self.each(request, queryset, lambda ticket: work.accept(ticket, reason=self.reason(request)), "accepted")
+
+    @admin.action(description="Reopen", permissions=["administer"])
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
+        self.each(request, queryset, lambda ticket: work.reopen(ticket, reason=self.reason(request)), "reopened")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

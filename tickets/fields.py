@@ -24,7 +24,7 @@ def is_unseen(text: str) -> bool:
 class Words(forms.CharField):
     """One line of text. ``limit`` names a bound of the registry, or is one."""
 
-    widget = forms.TextInput
+    widget: type[forms.Widget] = forms.TextInput
     lines = False
 
     def __init__(self, *, limit: str | int, label: str, **options: Any) -> None:

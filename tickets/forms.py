@@ -18,7 +18,7 @@ from tickets.rights import projects_with
 from workers.models import Agent
 
 
-class ProjectChoice(forms.ModelChoiceField):
+class ProjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A project, by its key, of those that the person may choose from."""
 
     def __init__(self, role: Role, user: Any) -> None:
@@ -113,7 +113,7 @@ class TicketFilter(Form):
         return cleaned | {"q": " ".join(words)}
 
 
-class AgentChoice(forms.ModelChoiceField):
+class AgentChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} (v{obj.newest})"
 

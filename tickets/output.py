@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from portal.live import cursor, streams
 from workers.models import AttemptOutput
@@ -40,6 +41,13 @@ def newest(attempt_id: int, *, running: bool) -> Output:
     found = list(pieces.order_by("-offset").values_list("offset", "text")[:SHOWN_PIECES])
     text = "".join(piece for _, piece in reversed(found))
     return Output(name, position, text, found[-1][0] if found else 0, running)
+
+
+def fragment(request: HttpRequest, attempt_id: int, *, running: bool, name: int) -> HttpResponse:
+    """The output alone, with its cursor: what a page asks for that has missed some."""
+    found = newest(attempt_id, running=running)
+    context = {"output": found, "name": name, "output_url": request.path, "live_cursors": found.cursors}
+    return render(request, "tickets/output.html", context)
 
 
 def as_text(attempt_id: int, file_name: str) -> HttpResponse:

@@ -64,7 +64,9 @@ def project_fragment(request: HttpRequest, project: Project, key: str) -> HttpRe
 
 
 def _body(request: HttpRequest, project: Project) -> dict[str, Any]:
+    cursors = streams.cursors(project.scope)
     return {
+        "live_cursors": cursors,
         "project": project,
         "counts": queries.counts(project),
         "panels": panels.of_project(project, request.user),
@@ -73,7 +75,6 @@ def _body(request: HttpRequest, project: Project) -> dict[str, Any]:
 
 
 def _everything(request: HttpRequest, project: Project, tried: Form | None = None) -> dict[str, Any]:
-    cursors = streams.cursors(project.scope)
     forms: dict[str, Form] = {
         "settings": SettingsForm(initial={"title": project.name, "repository": project.repository}),
         "member": MemberForm(initial={"role": Role.VIEWER.value}),
@@ -86,7 +87,6 @@ def _everything(request: HttpRequest, project: Project, tried: Form | None = Non
         "owns": access.may(request.user, within(Role.OWNER), project.scope),
         "operates": access.may(request.user, within(Role.OPERATOR), project.scope),
         "forms": forms,
-        "live_cursors": cursors,
     }
 
 

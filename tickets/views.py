@@ -20,7 +20,7 @@ from portal.live.templatetags.live import live
 from tickets import opening, output, panels, queries, work
 from tickets.fields import Form, number_of
 from tickets.forms import AcceptForm, AssignForm, NewTicketForm, ReopenForm, StopForm, TicketFilter
-from tickets.models import Ticket, TicketState, Turn
+from tickets.models import Ticket, TicketState, Turn, TurnState
 from tickets.rights import is_key, require
 from tickets.transitions import TICKET
 
@@ -120,16 +120,17 @@ def ticket_fragment(request: HttpRequest, ticket: Ticket, key: str) -> HttpRespo
 
 @page("tickets.ticket_rail", within(Role.VIEWER), find=find_ticket)
 def ticket_rail(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
-    return render(request, "tickets/ticket_rail.html", _rail(request, ticket))
+    cursors = streams.cursors(ticket.subject)
+    return render(request, "tickets/ticket_rail.html", _rail(request, ticket) | {"live_cursors": cursors})
 
 
 def _everything(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
-    cursors = streams.cursors(ticket.subject)
-    body = _body(ticket)
-    return body | _rail(request, ticket, tried) | {"live_cursors": cursors | body["live_cursors"]}
+    return _body(ticket) | _rail(request, ticket, tried)
 
 
 def _body(ticket: Ticket) -> dict[str, Any]:
+    # A page shows what is at least as new as its cursors: they are read first.
+    cursors = streams.cursors(ticket.subject)
     shown, earlier = queries.turns_of(ticket)
     followed = [turn.output for turn in shown if turn.output]
     return {
@@ -137,7 +138,7 @@ def _body(ticket: Ticket) -> dict[str, Any]:
         "turns": shown,
         "earlier": earlier,
         "history": queries.ticket_history(ticket, shown),
-        "live_cursors": {stream: at for written in followed for stream, at in written.cursors.items()},
+        "live_cursors": cursors | {stream: at for written in followed for stream, at in written.cursors.items()},
     }
 
 
@@ -219,4 +220,4 @@ def turn_output(request: HttpRequest, turn: Turn, key: str, seq: int) -> HttpRes
 
 @page("tickets.turn_output_fragment", within(Role.VIEWER), find=find_turn)
 def turn_output_fragment(request: HttpRequest, turn: Turn, key: str, seq: int) -> HttpResponse:
-    return render(request, "tickets/output_text.html", {"output": output.newest(turn.attempt_id, running=False)})
+    return output.fragment(request, turn.attempt_id, running=turn.state == TurnState.RUNNING, name=seq)

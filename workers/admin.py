@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from portal.core import limits
 from portal.core.adminsite import Admin, ReadOnly, Rows
-from portal.core.lifecycle import Refused
 from portal.core.unit import unit_of_work
 from workers import queue
 from workers.agents.adapters import ADAPTERS
@@ -42,28 +40,16 @@ class JobPage(ReadOnly):
 
     @admin.action(description="Requeue the chosen dead jobs", permissions=["administer"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, queue.requeue, "queued again")
+        self.each(request, queryset, queue.requeue, "queued again")
 
     @admin.action(description="Cancel the chosen jobs", permissions=["administer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(
+        self.each(
             request,
             queryset,
             lambda job: queue.cancel(job, reason="Cancelled in the admin."),
             "cancelled, or asked to stop",
         )
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Callable[[Job], Job], said: str) -> None:
-        """Each job by itself: one that refuses is named and stops no other."""
-        done = 0
-        for job in queryset.order_by("pk"):
-            try:
-                act(job)
-            except Refused as refusal:
-                messages.warning(request, str(refusal))
-            else:
-                done += 1
-        messages.success(request, f"{done} {said}.")
 
 
 @admin.register(Attempt)

@@ -19,7 +19,16 @@ from workers import process
 from workers.models import Pool
 
 
+# A broker that hangs holds the worker, and its looks, for as long as an answer is waited for.
+ANSWER_SECONDS = 3
+
+
 class PatientConsumer(Consumer):  # type: ignore[misc]
+    def connection_for_read(self, heartbeat: float | None = None) -> Connection:
+        conn = self.app.connection_for_read(heartbeat=heartbeat)
+        conn.transport_options = {**conn.transport_options, "socket_timeout": ANSWER_SECONDS}
+        return self.ensure_connected(conn)
+
     def ensure_connected(self, conn: Connection) -> Connection:
         ensure = conn.ensure_connection
 

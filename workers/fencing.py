@@ -9,6 +9,7 @@ opened anew while a handler runs is made read-only before its first statement.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.utils import Error as DatabaseFailure
+from psycopg import Error as DriverFailure
 from psycopg.pq import TransactionStatus
 
 _guarded: ContextVar[bool] = ContextVar("shiproom_guarded", default=False)
@@ -34,7 +36,8 @@ def reading_only() -> Iterator[None]:
     try:
         _restrict(connection, True)
         yield
-    except DatabaseFailure as error:
+    except (DatabaseFailure, DriverFailure, sqlite3.Error) as error:
+        # The driver's own where the handler went past Django (COPY does).
         if _is_refusal(error):
             raise UnfencedWrite(f"The handler wrote outside its fence; nothing was written ({error}).") from error
         raise
@@ -66,10 +69,12 @@ def writing() -> Iterator[None]:
         yield
 
 
-def _restrict(wrapper: BaseDatabaseWrapper, on: bool) -> None:
+def _restrict(wrapper: Any, on: bool) -> None:
     with wrapper.cursor() as cursor:
         if wrapper.vendor == "sqlite":
             cursor.execute(f"PRAGMA query_only = {int(on)}")
+            # BEGIN IMMEDIATE is a write to SQLite; a handler may read in a transaction.
+            wrapper.transaction_mode = "DEFERRED" if on else wrapper.settings_dict["OPTIONS"]["transaction_mode"]
         else:
             cursor.execute(f"SET default_transaction_read_only = {'on' if on else 'off'}")
 
@@ -83,10 +88,12 @@ def _release() -> None:
             raise RuntimeError("the handler left a transaction open")
         _restrict(connection, False)
     except Exception:
+        # Inside a block Django would keep the dead session, and every later statement would fail.
+        connection.in_atomic_block = False
         connection.close()
 
 
-def _in_transaction(wrapper: BaseDatabaseWrapper) -> bool:
+def _in_transaction(wrapper: Any) -> bool:
     """Whether the session has one open, Django's or a raw BEGIN."""
     if wrapper.vendor == "sqlite":
         return bool(wrapper.connection.in_transaction)
@@ -104,6 +111,6 @@ def _restrict_new(sender: type[BaseDatabaseWrapper], connection: BaseDatabaseWra
 connection_created.connect(_restrict_new, dispatch_uid="workers.fencing")
 
 
-def _is_refusal(error: DatabaseFailure) -> bool:
+def _is_refusal(error: Exception) -> bool:
     text = str(error).lower()
     return "read-only transaction" in text or "readonly database" in text

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
 
@@ -41,12 +43,30 @@ api = NinjaAPI(
 )
 
 
-def operation(
-    method: str, path: str, name: str, rule: Rule, *, find: Finder | None = None, **options: Any
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare, guard and route one operation. ``find`` gets the path's arguments; its object is the second argument.
+class Unfit(HttpError):
+    """A parameter of the query that cannot be; 400, with its name."""
 
-    A token without the right to write may only read, whatever its user may.
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(400, message)
+        self.field = field
+
+
+def operation(
+    method: str,
+    path: str,
+    name: str,
+    rule: Rule,
+    *,
+    find: Finder | None = None,
+    query: type[Schema] | None = None,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare, guard and route one operation.
+
+    ``find`` gets the path's arguments; what it finds is ``request.found``.
+    ``query`` holds the parameters that there are: others are refused, not
+    ignored. A token without the right to write may only read, whatever its
+    user may.
     """
     declared = access.declare(name, "api", rule)
 
@@ -57,7 +77,7 @@ def operation(
             user = request.user = token.user
             if method != "get" and not token.may_write:
                 raise access.Forbidden("This token may only read. Issue one that may write.")
-            _check_query(request)
+            _check_query(request, query)
             found = find(**{key: value for key, value in arguments.items() if f"{{{key}}}" in path}) if find else None
             if find and found is None:
                 raise access.Hidden("There is nothing here for you.")
@@ -76,11 +96,15 @@ def operation(
     return guard
 
 
-def _check_query(request: HttpRequest) -> None:
-    """A parameter given twice would be read once, whichever its sender meant."""
+def _check_query(request: HttpRequest, query: type[Schema] | None) -> None:
+    """Refuse what would be ignored, and what would be read once though given twice."""
+    known = list(query.model_fields) if query else []
     for name, values in request.GET.lists():
+        if name not in known:
+            there = f"There are: {', '.join(known)}." if known else "This operation takes none."
+            raise Unfit(name[:60], f"There is no such parameter. {there}")
         if len(values) > 1:
-            raise HttpError(400, f"{name[:60]} is given twice.")
+            raise Unfit(name, f"{name} is given twice.")
 
 
 def _error(request: HttpRequest, status: int, code: str, message: str, field: str = "") -> HttpResponse:
@@ -109,12 +133,22 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, HttpError):
+        # ninja hides what the parser says behind a sentence of its own.
+        error = error.__cause__
     if error.status_code == 401:
         answer = _error(request, 401, "sign_in", "Send a token that is valid: Authorization: Bearer srm_...")
         answer["WWW-Authenticate"] = "Bearer"
         return answer
     codes = {413: "too_large", 415: "media_type"}
-    return _error(request, error.status_code, codes.get(error.status_code, "bad_request"), str(error))
+    code = codes.get(error.status_code, "bad_request")
+    return _error(request, error.status_code, code, str(error), getattr(error, "field", ""))
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return _error(request, 413, "too_large", f"A request has at most {most} bytes.")
 
 
 @api.exception_handler(Exception)

@@ -107,7 +107,7 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
     return dict(api.get_openapi_schema())
 
 
-@operation("get", "/tickets", "api.tickets", SIGNED_IN, response=Page)
+@operation("get", "/tickets", "api.tickets", SIGNED_IN, query=Listing, response=Page)
 def tickets(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """The tickets that the token's user sees, newest first."""
     if listing.state and listing.state not in TicketState.values:

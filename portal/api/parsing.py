@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.parser import Parser
@@ -21,10 +19,7 @@ class StrictParser(Parser):
             raise HttpError(415, "Send application/json.")
         if request.headers.get("Content-Encoding"):
             raise HttpError(415, "Send the body as it is, without an encoding.")
-        try:
-            return loads(request.body)
-        except RequestDataTooBig:
-            raise HttpError(413, f"A request has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.") from None
+        return loads(request.body)
 
 
 def loads(body: bytes) -> Any:
@@ -38,7 +33,7 @@ def loads(body: bytes) -> Any:
     except RecursionError:
         raise HttpError(400, "Nested too deeply.") from None
     except ValueError as error:
-        raise HttpError(400, f"Not JSON: {str(error)[:200]}") from None
+        raise HttpError(400, f"Not JSON: {str(error)[:200].rstrip('.')}.") from None
     _check_depth(found, DEEPEST)
     return found
 
@@ -60,7 +55,7 @@ def _check_depth(value: Any, left: int) -> None:
     if left == 0:
         raise HttpError(400, f"Nested more than {DEEPEST} deep.")
     if isinstance(value, dict):
-        value = list(value.values())
+        value = [*value, *value.values()]
     if isinstance(value, list):
         for item in value:
             _check_depth(item, left - 1)

@@ -7,18 +7,25 @@ unit of work with its Activity; the admin's own log stays empty.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 from django import forms
+from django.contrib import messages
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import ActionForm
 
-from portal.core.lifecycle import Gone, plain
+from portal.core.access import is_admin
+from portal.core.lifecycle import Gone, Refused, plain
 from portal.core.unit import unit_of_work
+
+# a control beside the action, in the coloured bar
+ACTION_CLASSES: Final = "bg-white text-base-900 rounded-default px-2 py-1"
 
 
 def write_changed(row: Model, values: dict[str, Any], kind: str, subject: str) -> None:
@@ -62,6 +69,15 @@ class Admin(ModelAdmin):  # type: ignore[misc]
             found.show_hidden_initial = True
         return found
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A rule that says no is a message on the same page, and nothing was written."""
+        try:
+            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             own = {field.name for field in self.opts.concrete_fields}
@@ -95,6 +111,27 @@ class Admin(ModelAdmin):  # type: ignore[misc]
             for row in queryset.order_by("pk"):
                 self.delete_model(request, row)
 
+    def reason(self, request: HttpRequest) -> str:
+        """What was typed beside the action."""
+        return request.POST.get("reason", "").strip()
+
+    def has_administer_permission(self, request: HttpRequest) -> bool:
+        """Who may take the actions that a page offers."""
+        return is_admin(request.user)
+
+    def each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object], said: str) -> None:
+        """Do ``act`` to each row by itself: one that refuses is named and stops no other."""
+        done = 0
+        for row in rows.order_by("pk"):
+            try:
+                act(row)
+            except Refused as refusal:
+                messages.warning(request, str(refusal))
+            else:
+                done += 1
+        if done:
+            messages.success(request, f"{done} {said}.")
+
     # History: Activity is the one, so the admin's own log stays empty ---------
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None: ...
@@ -123,6 +160,17 @@ def history_url(subject: str) -> str:
     return f"{reverse('admin:core_activity_changelist')}?{urlencode({'subject': subject})}"
 
 
+class ReasonForm(ActionForm):  # type: ignore[misc]
+    """Beside the action: why."""
+
+    reason = forms.CharField(
+        label="",
+        required=False,
+        max_length=300,
+        widget=forms.TextInput({"placeholder": "Reason", "aria-label": "Reason", "class": ACTION_CLASSES}),
+    )
+
+
 class ReadOnly(Admin):
     """Rows that the engine alone writes: to be looked at."""
 
@@ -134,10 +182,6 @@ class ReadOnly(Admin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def has_administer_permission(self, request: HttpRequest) -> bool:
-        """Who may take the actions that a read-only page offers."""
-        return bool(request.user.is_active and request.user.is_superuser)
 
 
 class Rows(TabularInline):  # type: ignore[misc]
@@ -166,7 +210,7 @@ class EditableRows(TabularInline):  # type: ignore[misc]
         """A control in a cell has no label of its own: it says the column's name."""
         found: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
         if found is not None:
-            control = getattr(found.widget, "widget", found.widget)
+            control: Any = getattr(found.widget, "widget", found.widget)
             control.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
         return found
 

@@ -58,6 +58,7 @@ def page(
             return view(request, found.object, **kwargs) if found else view(request, **kwargs)
 
         guarded.operation = operation  # type: ignore[attr-defined]
+        guarded.methods = methods  # type: ignore[attr-defined]
         return guarded
 
     return guard

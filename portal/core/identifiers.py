@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.db import connection, models, transaction
 
 
-def allocate(counters: type[models.Model], *, pk: object, count: int = 1) -> range:
+def allocate(counters: type[models.Model], *, pk: int | str, count: int = 1) -> range:
     """Take the next ``count`` numbers of the counter row ``pk``.
 
     The model has an integer ``last``. Must run inside a transaction; raises
@@ -20,7 +20,7 @@ def allocate(counters: type[models.Model], *, pk: object, count: int = 1) -> ran
         raise ValueError("At least one number is taken.")
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Numbers are allocated inside the transaction that uses them.")
-    table, key = counters._meta.db_table, counters._meta.pk.column  # type: ignore[union-attr]
+    table, key = counters._meta.db_table, counters._meta.pk.column
     with connection.cursor() as cursor:
         cursor.execute(f'UPDATE "{table}" SET last = last + %s WHERE "{key}" = %s RETURNING last', [count, pk])
         row = cursor.fetchone()

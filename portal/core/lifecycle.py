@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -152,7 +152,7 @@ class Lifecycle(Machine, Generic[M]):
 
     def _update(self, row: M, step: Transition, expected: int | None, where: Q | None, changes: dict[str, Any]) -> str:
         """The conditional UPDATE; returns the state it started from."""
-        manager = cast("models.Manager[M]", type(row)._default_manager)
+        manager = type(row)._default_manager
         guess = row.state
         # Two rounds: the state in hand may be old; the second uses the one just read.
         for _ in range(2):
@@ -181,7 +181,7 @@ def amend(row: M, lifecycle: Lifecycle[M], verb: str, *, expected_version: int, 
     Only fields that differ from the stored ones are written: the row in hand
     may be old. Raises ``Stale`` or ``Gone``; nothing was changed then.
     """
-    manager = cast("models.Manager[M]", type(row)._default_manager)
+    manager = type(row)._default_manager
     with unit_of_work() as work:
         stored = manager.filter(pk=row.pk).first()
         if stored is None:

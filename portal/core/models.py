@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -93,13 +94,25 @@ class Activity(models.Model):
             actor_label=cause.actor.label[:200],
             verb=record.verb,
             subject=record.subject,
-            before=record.before,
-            after=record.after,
-            reason=record.reason,
+            before=_storable(record.before),
+            after=_storable(record.after),
+            reason=_storable(record.reason),
             request_id=cause.request_id,
-            because=cause.because,
+            because=cause.because[:120],
             origin=cause.origin[:100],
         )
+
+
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def _storable(value: Any) -> Any:
+    """``value`` without what a database refuses in a text: history must not fail over the words of a child process."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
 class Secret(models.Model):

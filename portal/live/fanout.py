@@ -32,7 +32,7 @@ class Mailbox:
         if stream in self.lost:
             return
         if len(self.frames) >= self.limit:
-            pass
+            self.lost.add(stream)
         else:
             self.frames.append(message)
 

@@ -20,7 +20,7 @@ from django.db import Error
 
 from portal.core import access, limits
 from portal.live import frames, hints, rights, sources, streams
-from portal.live.cursor import Cursor, resumes, same_life
+from portal.live.cursor import NO_STREAM, Cursor, resumes, same_life
 from portal.live.fanout import Watch
 from portal.live.frames import Follow
 from portal.live.sockets import SIGNED_OUT, TOO_SLOW, Send, Socket
@@ -79,17 +79,9 @@ class Hub:
         if len(socket.follows) >= limits.value("SOCKET_STREAMS"):
             await socket.say(frames.error("too_many_streams", name))
             return
-        try:
-            admission = await self._admission(socket, name)
-            if admission is None:
-                await socket.say(frames.error("not_found", name))
-                return
-            reached = await self._replay(socket, admission.kind.source, wanted)
-        except Error as problem:
-            # The client keeps waiting for its answer, and knows why.
-            self._lost_database(problem)
-            await asyncio.sleep(1)
-            await self.follow(socket, wanted)
+        admission, reached = await self._catch_up(socket, wanted)
+        if admission is None:
+            await socket.say(frames.error("not_found", name))
             return
         # From here to the end nothing waits, so that no row falls between replay and fan-out.
         if socket not in self.sockets:
@@ -108,6 +100,18 @@ class Hub:
             watch.leave(socket)
             if not watch.readers:
                 del self.watched[name]
+
+    async def _catch_up(self, socket: Socket, wanted: Follow) -> tuple[streams.Admission | None, Cursor]:
+        """Admit and replay. While the database is away the client waits for its answer, and is told why."""
+        while True:
+            try:
+                admission = await self._admission(socket, wanted.stream)
+                if admission is None:
+                    return None, NO_STREAM.now
+                return admission, await self._replay(socket, admission.kind.source, wanted)
+            except Error as problem:
+                self._lost_database(problem)
+                await asyncio.sleep(1)
 
     async def _admission(self, socket: Socket, name: str) -> streams.Admission | None:
         def admit() -> streams.Admission | None:

@@ -188,7 +188,7 @@ def test_keys_go_places_and_are_silent_while_typing(site: Site) -> None:
         page.get_by_role("searchbox").blur()
         page.keyboard.press("g")
         page.keyboard.press("w")
-        page.wait_for_url("**/workers/")
+        page.wait_for_url("**/workers/", wait_until="load")
         page.keyboard.press("j")
         assert re.fullmatch(r"/workers/jobs/\d+/", page.evaluate("document.activeElement.getAttribute('href')"))
 
@@ -235,7 +235,7 @@ def test_a_dangerous_button_asks_first(site: Site) -> None:
         assert job.state == JobState.QUEUED
         page.get_by_role("button", name="Cancel job").click()
         dialog.get_by_role("button", name="Cancel job").click()
-        page.get_by_role("status").get_by_text("Cancellation was asked for.").wait_for()
+        page.get_by_role("status").get_by_text("cancelled.").wait_for()
         looked_at(page, "toast")
         job.refresh_from_db()
         assert job.state == JobState.CANCELLED

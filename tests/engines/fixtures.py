@@ -30,6 +30,15 @@ CHROMIUM_FLAGS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of real documents: $SHIPROOM_SHARED, or ``shared`` beside the repository."""
+    folder = Path(os.environ.get("SHIPROOM_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+    if not (folder / "seeds").is_dir():
+        pytest.skip("shared/ is absent: set SHIPROOM_SHARED to the folder of real documents")
+    return folder
+
+
 @pytest.fixture
 def world(db: None) -> World:
     """An admin, one person of each role in project MC, and an outsider."""

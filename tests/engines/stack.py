@@ -70,6 +70,9 @@ class Stack:
         return f"http://127.0.0.1:{self.port}"
 
     def web(self, **environment: str) -> Running:
+        # Pages name their files by the manifest of what was collected; once in a run is enough.
+        if not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+            self.manage("collectstatic", "--no-input", "--verbosity", "0")
         with override_settings(HOST="127.0.0.1", PORT=self.port):
             argv = commands.web()
         found = self._start("web", argv, {"PORT": str(self.port), "DATABASE_POOL_SIZE": "4", **environment})

@@ -63,7 +63,8 @@ class Visitor:
         return self._open(urllib.request.Request(self.base_url + path, data=body, headers=headers))
 
     def sign_in(self, email: str, password: str) -> Page:
-        self.get("/accounts/login/")
+        first = self.get("/accounts/login/")
+        assert self.token, f"no form to sign in: {first.status}\n{first.text[:2000]}"
         page = self.post("/accounts/login/", {"login": email, "password": password})
         assert page.path != "/accounts/login/", "the sign-in was refused"
         return page

@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models import F
 
 from portal.core import clock
+from portal.core.clock import Wall
 from tests.workers.racing import race
 from workers import claims, kinds, presence, queue, sweeping
 from workers.claims import Claim, LeaseLost
+from workers.draining import Drain
 from workers.ending import end_attempt
 from workers.leases import LeaseKeeper
 from workers.models import Attempt, Job, JobState, LaneSlot, Outcome, SubjectSlot
@@ -52,18 +53,17 @@ class TestOneWinner:
     def test_of_many_processes_each_job_has_one(self, kind: Make, engine: str) -> None:
         kind()
         jobs, processes, rounds = (500, 8, 3) if engine == "postgresql" else (60, 3, 2)
-        for _ in range(jobs):
-            queue.enqueue("test.job")
+        _many(jobs)
         taken: list[tuple[int, int, str]] = []
         for turn in range(rounds):
-            # What the last round left is expired, swept, and due again at once.
             won = race(_take_all, [(f"worker-{turn}-{n}", random.Random(n).choice([1, 7, 50])) for n in range(processes)])
             claimed = [row for rows in won for row in rows]
             assert Counter(job for job, _, _ in claimed) == Counter(Job.objects.values_list("pk", flat=True))
             assert {fence for _, fence, _ in claimed} == {turn + 1}, "fences rise by one with each claim"
             taken += claimed
-            for job, fence, _ in claimed:
-                assert end_attempt(job, fence, Outcome.RELEASED)
+            # All are handed back at once for the next round.
+            Attempt.objects.filter(outcome=Outcome.RUNNING).update(outcome=Outcome.RELEASED, ended_at=Wall())
+            Job.objects.update(state=JobState.QUEUED, worker="", lease_until=None)
         attempts = Attempt.objects.values_list("job_id", "fence", "worker")
         assert sorted(attempts) == sorted(taken), "one attempt for each claim, by the worker that won it"
 
@@ -113,11 +113,11 @@ class TestLanes:
     @pytest.mark.parametrize("slots", [1, 3])
     def test_its_limit_holds_in_every_race(self, kind: Make, engine: str, slots: int) -> None:
         kind()
-        processes, jobs = (8, 500) if engine == "postgresql" else (3, 60)
+        processes, jobs, races = (8, 100, 1000) if engine == "postgresql" else (3, 40, 100)
         queue.set_lane("agent:1", slots)
-        for _ in range(jobs):
-            queue.enqueue("test.job", lane="agent:1")
-        spans = [span for spans in race(_work_off, [(f"w{n}", 1) for n in range(processes)]) for span in spans]
+        _many(jobs, lane="agent:1")
+        workers = [(f"w{n}", 1, races // processes) for n in range(processes)]
+        spans = [span for spans in race(_work_off, workers) for span in spans]
         assert Counter(job for job, _, _ in spans) == Counter(Job.objects.values_list("pk", flat=True))
         assert _most_at_once((began, ended) for _, began, ended in spans) <= slots
         assert not LaneSlot.objects.filter(job__isnull=False).exists()
@@ -168,14 +168,19 @@ class TestLanes:
 class TestSubjects:
     def test_an_exclusive_subject_never_runs_twice_at_once(self, kind: Make, engine: str) -> None:
         kind()
-        processes, jobs, subjects = (8, 400, 5) if engine == "postgresql" else (3, 60, 4)
+        processes, jobs, subjects = (8, 150, 5) if engine == "postgresql" else (3, 40, 4)
         queue.set_lane("a", 3)
-        for n in range(jobs):
-            lane = "a" if n % 2 else ""
-            queue.enqueue("test.job", subject=f"s{n % subjects}", exclusive=True, lane=lane, priority=n % 3)
-        spans = [span for spans in race(_work_off, [(f"w{n}", 4) for n in range(processes)]) for span in spans]
+        _many(
+            jobs,
+            subject=lambda n: f"s{n % subjects}",
+            exclusive=True,
+            lane=lambda n: "a" if n % 2 else "",
+            priority=lambda n: n % 3,
+        )
+        workers = [(f"w{n}", 4, 50) for n in range(processes)]
+        spans = [span for spans in race(_work_off, workers) for span in spans]
         subject = dict(Job.objects.values_list("pk", "subject"))
-        assert Counter(job for job, _, _ in spans) == Counter(subject)
+        assert Counter(job for job, _, _ in spans) == Counter(subject.keys())
         for name in set(subject.values()):
             assert _most_at_once((began, ended) for job, began, ended in spans if subject[job] == name) == 1
         assert not LaneSlot.objects.filter(job__isnull=False).exists()
@@ -287,40 +292,24 @@ class TestLease:
         by_job[held.pk].check()
         assert by_job[stolen.pk].lost
 
-    def test_claims_that_wait_in_a_batch_are_not_begun_once_lost_or_cancelled(
-        self, kind: Make, drain: Callable[[], int]
-    ) -> None:
+    def test_claims_that_wait_in_a_batch_are_not_begun_once_lost_or_cancelled(self, kind: Make, limit: Any) -> None:
+        limit(LEASE_SECONDS=6, HEARTBEAT_SECONDS=1, LEASE_MARGIN_SECONDS=2)
         begun: list[int] = []
 
         def run(claim: Claim) -> None:
             begun.append(claim.job_id)
-            if len(begun) == 1:
-                race(_end_others, [(claim.job_id,)])
+            race(_take_away, [(lost, cancelled)])
+            time.sleep(1.6)
 
         kind(run=run, batch=50)
         first, lost, cancelled = (queue.enqueue("test.job").pk for _ in range(3))
-        held: list[list[Claim]] = []
-        original = LeaseKeeper.holding
-
-        # The keeper's thread is not started here; its next beat is run by hand, after the first job.
-        def run_and_beat(claim: Claim) -> None:
-            run(claim)
-            if len(begun) == 1:
-                for waiting in held[0][1:]:
-                    waiting.lost = waiting.job_id == lost
-                    waiting.cancel_asked = waiting.job_id == cancelled
-
-        kinds._kinds["test.job"] = kinds.Kind("test.job", "x", kinds.Pool.SHORT, run_and_beat, batch=50)
-
-        def holding(self: LeaseKeeper, batch: list[Claim]) -> Any:
-            held.append(batch)
-            return original(self, batch)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(LeaseKeeper, "holding", holding)
-            drain()
+        keeper = LeaseKeeper("worker@test")
+        keeper.start()
+        Drain("short", "worker@test", keeper, lambda: False).run()
+        keeper.stop()
         assert begun == [first]
         assert Job.objects.get(pk=cancelled).state == JobState.CANCELLED
+        assert Job.objects.get(pk=lost).worker == "another"
 
 
 def _take_all(worker: str, most: int) -> list[tuple[int, int, str]]:
@@ -330,10 +319,11 @@ def _take_all(worker: str, most: int) -> list[tuple[int, int, str]]:
     return won
 
 
-def _work_off(worker: str, most: int) -> list[tuple[int, float, float]]:
-    """(job, began, ended) as this process saw it: from after its claim to before its end."""
+def _work_off(worker: str, most: int, tries: int) -> list[tuple[int, float, float]]:
+    """(job, began, ended) as this process saw it: from after its claim to before its end. Tries so often at least."""
     spans: list[tuple[int, float, float]] = []
-    while Job.objects.filter(state__in=["queued", "running"]).exists():
+    while tries > 0 or Job.objects.filter(state__in=["queued", "running"]).exists():
+        tries -= 1
         for claim in take(most, worker):
             began = time.monotonic()
             time.sleep(0.0005)
@@ -352,6 +342,14 @@ def _most_at_once(spans: Iterator[tuple[float, float]]) -> int:
     return most
 
 
-def _end_others(running: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+def _take_away(lost: int, cancelled: int) -> None:
+    """One job of another's batch goes to a third worker, one is cancelled."""
+    queue.cancel(Job.objects.get(pk=cancelled), reason="not needed")
+    end_attempt(lost, 1, Outcome.RELEASED)
+    assert [claim.job_id for claim in take(1, "another")] == [lost]
+
+
+def _many(number: int, **fields: Any) -> None:
+    """Queued jobs, fast; ``fields`` may be functions of their number."""
+    rows = [{name: value(n) if callable(value) else value for name, value in fields.items()} for n in range(number)]
+    Job.objects.bulk_create([Job(kind="test.job", pool="short", **row) for row in rows])

@@ -49,6 +49,6 @@ def background() -> list[Program]:
     return [*workers, _program("beat", commands.beat())]
 
 
-def _program(name: str, argv: list[str], ready: Callable[[], bool] = bool) -> Program:
+def _program(name: str, argv: list[str], ready: Callable[[], bool] = lambda: True) -> Program:
     role = name.split()[0]
     return Program(name, argv, commands.environment(role), float(settings.LIMITS["GRACEFUL_STOP_SECONDS"]), ready)

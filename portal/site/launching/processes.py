@@ -30,7 +30,7 @@ class Program:
     argv: Sequence[str]
     environment: dict[str, str]
     grace: float
-    ready: Callable[[], bool] = bool
+    ready: Callable[[], bool] = lambda: True
     # Exit codes that another start would only repeat: a bad setting, a refused schema.
     final: frozenset[int] = frozenset({2, 3})
 

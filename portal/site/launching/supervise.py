@@ -149,12 +149,12 @@ class Supervisor:
         """Wait for whatever comes first: a signal, a child's word or end, a start that is due."""
         now = time.monotonic()
         waits = [due - now for due in self.restarts.values()] + ([seconds] if seconds is not None else [])
-        watched = [child for child in self.children if child.watched]
-        readable, _, _ = select.select([self.wake, *watched], [], [], max(0.0, min(waits)) if waits else None)
+        watched: list[int | Child] = [self.wake, *(child for child in self.children if child.watched)]
+        readable, _, _ = select.select(watched, [], [], max(0.0, min(waits)) if waits else None)
         if self.wake in readable:
             os.read(self.wake, 512)
             raise Interrupted
-        for child in readable:
+        for child in (found for found in readable if isinstance(found, Child)):
             child.hear()
             if restart and (code := child.ended()) is not None:
                 self._died(child, code)
@@ -184,7 +184,8 @@ class Supervisor:
         deadline = time.monotonic() + max((child.program.grace for child in group), default=0) + 3
         while left := [child for child in group if child.watched and child.ended() is None]:
             wait = deadline - time.monotonic()
-            readable, _, _ = select.select([self.wake, *left], [], [], max(0.0, wait))
+            watched: list[int | Child] = [self.wake, *left]
+            readable, _, _ = select.select(watched, [], [], max(0.0, wait))
             if self.wake in readable or wait <= 0:
                 # A second Ctrl-C, or a keeper that does not keep its word.
                 for child in left:

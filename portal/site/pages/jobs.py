@@ -18,7 +18,7 @@ from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
 from portal.site import queries
-from workers import queue
+from workers import kinds, queue
 from workers.models import AttemptOutput, Job, JobState, Worker
 
 WORKERS_SHOWN: Final = 50
@@ -113,6 +113,7 @@ def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
     pieces = list(output[: OUTPUT_PIECES_SHOWN + 1])
     return {
         "job": job,
+        "link": kinds.link(job.kind, job.subject),
         "attempts": attempts[:ATTEMPTS_SHOWN],
         "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
         "output": "".join(piece.text for piece in reversed(pieces[:OUTPUT_PIECES_SHOWN])),
@@ -125,19 +126,20 @@ def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
 @page("jobs.cancel", within(Role.OPERATOR), find=find_job, methods=("POST",))
 def cancel(request: HttpRequest, job: Job, number: int) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()[:300] or "Cancelled on its page."
-    return _change(request, job, lambda: queue.cancel(job, reason=reason), "Cancellation was asked for.")
+    return _change(request, job, lambda: queue.cancel(job, reason=reason), "cancelled")
 
 
 @page("jobs.requeue", within(Role.OPERATOR), find=find_job, methods=("POST",))
 def requeue(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    return _change(request, job, lambda: queue.requeue(job), "Queued again.")
+    return _change(request, job, lambda: queue.requeue(job), "queued again")
 
 
 def _change(request: HttpRequest, job: Job, act: Callable[[], Job], said: str) -> HttpResponse:
     try:
-        act()
+        now = act()
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, f"{job.kind} {job.pk}: {said}")
+        asked = now.state == JobState.RUNNING
+        messages.success(request, f"{job.kind} {job.pk}: {'asked to stop' if asked else said}.")
     return redirect("job", job.pk)

@@ -40,7 +40,10 @@ def test_nor_deleted(entry: Activity) -> None:
 
 def test_it_says_who_when_what_and_from_where() -> None:
     actor = Actor("user", "7", "Ada " * 100)
-    with cause.acting(actor, because="POST /doors/1/" + "x" * 300, origin="192.0.2.1", request_id="abcdefgh"), unit_of_work() as work:
+    with (
+        cause.acting(actor, because="POST /doors/1/" + "x" * 300, origin="192.0.2.1", request_id="abcdefgh"),
+        unit_of_work() as work,
+    ):
         work.record("door.mended", "door:1")
     entry = Activity.objects.get()
     assert (entry.actor_kind, entry.actor_id, entry.origin, entry.request_id) == ("user", "7", "192.0.2.1", "abcdefgh")

@@ -129,6 +129,6 @@ class TestLogs:
         assert secret not in text
 
     def test_a_line_break_in_a_value_begins_no_line(self, written: io.StringIO) -> None:
-        structlog.get_logger("test").info("said", text="one\n{\"level\": \"fake\"}\x1b[31m")
+        structlog.get_logger("test").info("said", text='one\n{"level": "fake"}\x1b[31m')
         (line,) = written.getvalue().splitlines()
         assert json.loads(line)["text"].startswith("one\n")

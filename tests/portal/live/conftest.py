@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ ROOT = Path(__file__).resolve().parents[3]
 class Server:
     port: int
     process: Any
-    log: Path
-    sockets: list[ClientConnection] = field(default_factory=list)
+    start: Callable[[], Any]
 
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def restart(self) -> None:
+        self.process = self.start()
 
 
 class Client:
@@ -130,15 +132,17 @@ def _start(folder: Path, settings: dict[str, str]) -> Server:
     argv = [sys.executable, "-m", "uvicorn", "tests.portal.live.asgi:application", "--port", str(port)]
     argv += ["--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false"]
     argv += ["--no-access-log", "--timeout-graceful-shutdown", "5", "--lifespan", "off"]
-    log = folder / "log"
-    process = children.start(argv, log=log, cwd=ROOT, env=environment)
 
     def answers() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    children.wait_for("the live server", answers, process=process)
-    return Server(port, process, log)
+    def begin() -> Any:
+        process = children.start(argv, log=folder / "log", cwd=ROOT, env=environment)
+        children.wait_for("the live server", answers, process=process)
+        return process
+
+    return Server(port, begin(), begin)
 
 
 @pytest.fixture
@@ -208,4 +212,3 @@ def announce(transactional_db: None) -> Callable[..., None]:
                     unit.announce(stream, Pointer("message", f"{stream}#{start + n}", n))
 
     return commit
-

@@ -15,7 +15,6 @@ from portal.core.unit import Pointer
 from portal.live import publishing
 from portal.live.models import Event, Stream
 from tests.portal.live.conftest import number
-from tests.portal.live.world import FLOOD
 
 pytestmark = pytest.mark.processes
 
@@ -277,21 +276,20 @@ def test_a_reader_that_falls_behind_is_told_once_to_read_anew(serve, reader, ann
     """Two hundred large frames for a queue of eight; the reader pauses for less than its patience."""
     server = serve(SOCKET_QUEUE_FRAMES="8", SOCKET_SEND_SECONDS="60")
     client = reader(server, sock=slow_socket(server.port), max_size=None, max_queue=1)
-    epoch = client.follow("flood:1", "-:0")["cursor"]
+    client.follow("flood:1", "-:0")
     for _ in range(200):
         announce("flood:1")
         time.sleep(0.01)
     time.sleep(0.5)
-    numbers, resyncs = [], []
-    while not numbers or max(numbers + resyncs) < 200:
+    last, resyncs = 0, 0
+    while last < 200:
         frame = client.next("output", "resync", seconds=10)
         if frame["type"] == "resync":
-            resyncs.append(number(frame))
-            numbers = []
+            resyncs += 1
         else:
-            assert number(frame) == (numbers[-1] if numbers else (resyncs or [0])[-1]) + 1, epoch
-            numbers.append(number(frame))
-    assert 1 <= len(resyncs) <= 3
+            assert number(frame) == last + 1
+        last = number(frame)
+    assert 1 <= resyncs <= 3
     announce("flood:1")
     assert number(client.next("output")) == 201
 
@@ -302,19 +300,19 @@ def test_a_reader_that_does_not_read_is_closed_and_delays_nobody(server, reader,
     fast = reader()
     fast.follow("room:1.a", "-:0")
     delays = []
-    began = time.monotonic()
-    while time.monotonic() - began < 5:
-        announce("flood:1", 2)
+    for _ in range(40):
+        # 20 MB in all: several times what the buffers of the kernel take.
+        announce("flood:1", 10, together=True)
         sent = time.monotonic()
         announce("room:1.a")
         fast.next("event")
         delays.append(time.monotonic() - sent)
-        time.sleep(0.02)
+        time.sleep(0.05)
+    fast.quiet(3)
     with pytest.raises(ConnectionClosed):
         while True:
             slow.socket.recv(timeout=10)
     assert sorted(delays)[len(delays) * 95 // 100] < 0.5
-    assert len(FLOOD) * 2 * len(delays) > 5_000_000, "too little was sent to fill the buffers of the kernel"
 
 
 @pytest.mark.postgresql

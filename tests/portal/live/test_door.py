@@ -109,7 +109,18 @@ def test_two_bad_frames_leave_the_socket_alive(server, person, dial):
 
 @pytest.mark.parametrize(
     "stream",
-    ["room:2.a", "room:100.a", "vault:1.a", "nothing:1", "room:1/a", "room:1 a", "room:" + "1" * 101, "", "room:\ud800", "room:1\x00"],
+    [
+        "room:2.a",
+        "room:100.a",
+        "vault:1.a",
+        "nothing:1",
+        "room:1/a",
+        "room:1 a",
+        "room:" + "1" * 101,
+        "",
+        "room:\ud800",
+        "room:1\x00",
+    ],
 )
 def test_a_stream_of_others_is_answered_as_a_missing_one(server, person, dial, stream):
     _, session = person(t1=10)

@@ -154,7 +154,10 @@ def broker(settings):
 
     store = valkey.start()
     settings.CHANNEL_LAYERS = {
-        "default": {"BACKEND": settings.CHANNEL_LAYERS["default"]["BACKEND"], "CONFIG": {"hosts": [store.url], "prefix": "t"}}
+        "default": {
+            "BACKEND": settings.CHANNEL_LAYERS["default"]["BACKEND"],
+            "CONFIG": {"hosts": [store.url], "prefix": "t"},
+        }
     }
     channel_layers.backends.clear()
     yield store

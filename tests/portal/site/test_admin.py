@@ -13,8 +13,10 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from deployments.models import Deployment, Environment, Service
 from portal.core import secrets
 from portal.core.models import Activity, Secret, User
+from reviews.models import Finding, Review
 from tickets.models import Membership, Project, ProjectCounter, Ticket
 from workers.models import Agent, AgentVersion, Job, JobState, Schedule
 
@@ -272,3 +274,61 @@ def test_engine_rows_cannot_be_written(world: World, fill: Fill, as_admin: Clien
     assert as_admin.post(url(Job, "delete", job.pk), {"post": "yes"}).status_code == 403
     job.refresh_from_db()
     assert job.state == JobState.DEAD
+
+
+def test_the_whole_journey_can_be_made_in_the_admin(world: World, as_admin: Client) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    document = SimpleUploadedFile("review.md", b"# Review")
+    upload = {"of_project": world.mc.pk, "series_name": "Path", "document": document}
+    assert as_admin.post(url(Review, "add"), upload).status_code == 302
+    review = Review.objects.get()
+    assert bytes(review.content) == b"# Review"
+    finding = Finding.objects.create(
+        series=review.series, identity="F-1", title="A hole", severity="critical", state="open"
+    )
+    service = Service.objects.create(project=world.mc, name="web", command=["true"])
+    place = Environment.objects.create(project=world.mc, name="production")
+    order = {"of_service": service.pk, "into": place.pk, "of_commit": "abcdef0"}
+    assert as_admin.post(url(Deployment, "add"), order).status_code == 302
+    assert Deployment.objects.get().state == "refused"
+    _act(as_admin, Finding, "make_tickets", finding.pk)
+    finding.refresh_from_db()
+    assert finding.ticket is not None
+    _act(as_admin, Finding, "waive", finding.pk)
+    finding.refresh_from_db()
+    assert finding.state == "open"
+    _act(as_admin, Finding, "waive", finding.pk, reason="It is not reachable.")
+    finding.refresh_from_db()
+    assert (finding.state, finding.answer) == ("waived", "It is not reachable.")
+    assert as_admin.post(url(Deployment, "add"), order).status_code == 302
+    assert Deployment.objects.latest("id").state == "queued"
+    again = as_admin.post(url(Deployment, "add"), order, follow=True)
+    assert "is on its way already" in again.content.decode()
+    assert Deployment.objects.count() == 2
+
+
+def test_a_ticket_is_assigned_accepted_and_reopened_in_the_admin(world: World, as_admin: Client) -> None:
+    world.mc.repository = "/tmp/nowhere"
+    world.mc.save(update_fields=["repository"])
+    as_admin.post(url(Ticket, "add"), {"of_project": world.mc.pk, "title": "From the admin", "body": ""})
+    ticket = Ticket.objects.get()
+    assert as_admin.post(url(Agent, "add"), PROFILE).status_code == 302
+    said = _act(as_admin, Ticket, "assign", ticket.pk)
+    assert said[-1] == "Choose the agent beside the action first."
+    _act(as_admin, Ticket, "assign", ticket.pk, agent=Agent.objects.get().pk)
+    ticket.refresh_from_db()
+    assert ticket.state == "queued"
+    Ticket.objects.filter(pk=ticket.pk).update(state="unproven")
+    assert "Say why you accept it" in _act(as_admin, Ticket, "accept", ticket.pk)[0]
+    _act(as_admin, Ticket, "accept", ticket.pk, reason="Seen by eye.")
+    ticket.refresh_from_db()
+    assert ticket.state == "done"
+    _act(as_admin, Ticket, "reopen", ticket.pk, reason="It came again.")
+    ticket.refresh_from_db()
+    assert ticket.state == "open"
+
+
+def _act(client: Client, model: type[Model], action: str, pk: int, **beside: Any) -> list[str]:
+    answer = client.post(url(model, "changelist"), {"action": action, "_selected_action": [pk], **beside}, follow=True)
+    return [str(message) for message in answer.context["messages"]]

@@ -99,7 +99,7 @@ class Ground:
     def _make(self, template: str) -> Database:
         name = f"guard_{uuid.uuid4().hex[:12]}"
         folder = self.folder / name
-        folder.mkdir(mode=0o700)
+        (folder / "run").mkdir(mode=0o700, parents=True)
         if self.engine == "sqlite":
             return Database(self.engine, f"sqlite:///{folder / 'own.sqlite3'}", folder)
         postgresql.create_database(self.server, name, template=template)

@@ -9,11 +9,13 @@ const KEYS_OFF = "shiproom-keys-off";
 const keysOff = () => localStorage.getItem(KEYS_OFF) === "1";
 let waitingForPlace = 0;
 
+const linkOf = (row) => [...row.querySelectorAll("a[href]")].find((link) => link.offsetParent !== null);
+
 function step(direction) {
-  const rows = [...document.querySelectorAll("main tbody tr, main .items > li")].filter((row) => row.querySelector("a[href]"));
+  const rows = [...document.querySelectorAll("main tbody tr, main .items > li")].filter(linkOf);
   const here = rows.findIndex((row) => row.contains(document.activeElement));
   const next = rows[Math.min(Math.max(here + direction, 0), rows.length - 1)];
-  next?.querySelector("a[href]").focus();
+  if (next) linkOf(next).focus();
 }
 
 const SINGLE = {

@@ -1,0 +1,81 @@
+"""Forward, backward, forward: the same structure, and the rows of all that both sides have."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from portal.core.guard import history, structure
+from portal.core.guard.structure import Structure
+from tests.portal.core.guard.databases import Database
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+OURS = ("core", "live", "workers", "tickets", "reviews", "deployments")
+FILL = """
+import django; django.setup()
+from tests import factories
+from portal.core.models import Activity
+factories.world()
+Activity.objects.create(actor_kind="user", actor_label="x", verb="a.b", subject="ticket:MC-1", request_id="r1")
+"""
+# Written by the migrate step itself.
+OWN_RECORDS = {"django_migrations", "core_appliedmigration", "django_content_type", "auth_permission"}
+LATER = sorted(key for key in history.on_disk() if key[0] in OURS and not key[1].startswith("0001"))
+
+
+@pytest.fixture
+def filled(own: Database) -> Database:
+    done = own.run(sys.executable, "-c", FILL)
+    assert done.returncode == 0, done.stderr
+    return own
+
+
+def rows(connection: BaseDatabaseWrapper, of: Structure) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    with connection.cursor() as cursor:
+        for name in sorted(set(of.tables) - OWN_RECORDS):
+            cursor.execute(f'SELECT * FROM "{name}"')
+            columns = [column[0] for column in cursor.description]
+            found[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return found
+
+
+def kept(found: dict[str, list[dict[str, Any]]], between: Structure) -> dict[str, list[str]]:
+    """The part of ``found`` that has a place in ``between``, in an order of its own."""
+    return {
+        name: sorted(
+            repr(sorted((key, row[key]) for key in between.tables[name].columns if key in row)) for row in table
+        )
+        for name, table in found.items()
+        if name in between.tables
+    }
+
+
+@pytest.mark.parametrize("app", OURS)
+def test_an_app_goes_to_nothing_and_back(filled: Database, app: str) -> None:
+    with filled.connected() as connection:
+        before = structure.read(connection)
+        call_command("migrate", app, "zero", database="own", verbosity=0)
+        middle = structure.read(connection)
+        assert not any(name.startswith(f"{app}_") for name in middle.tables)
+        call_command("migrate", database="own", verbosity=0)
+        assert structure.read(connection) == before
+
+
+@pytest.mark.parametrize("key", LATER, ids=".".join)
+def test_each_later_migration_goes_back_and_forward_with_its_rows(filled: Database, key: tuple[str, str]) -> None:
+    app, name = key
+    previous = max(other for label, other in history.on_disk() if label == app and other < name)
+    with filled.connected() as connection:
+        before = structure.read(connection)
+        had = rows(connection, before)
+        call_command("migrate", app, previous, database="own", verbosity=0)
+        between = structure.read(connection)
+        call_command("migrate", database="own", verbosity=0)
+        assert structure.read(connection) == before
+        assert kept(rows(connection, before), between) == kept(had, between)
+        assert len(had["core_user"]) == 7 and len(had["core_activity"]) == 1

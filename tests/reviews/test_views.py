@@ -1,0 +1,289 @@
+"""Pages of reviews: who may open them, what happens by POST, bad input, what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from reviews.models import Finding, Review
+from tests.reviews import build
+from tests.signing_in import ROLES, Counted, SignIn
+from tickets.models import Ticket
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from tests.factories import World
+
+
+def upload(browser: Client, **fields: Any) -> Any:
+    return browser.post("/reviews/new/", {"project": "MC", "series": "Delivery path", **fields})
+
+
+def file(content: bytes, name: str = "review.md") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
+
+
+# Who may --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["received", "planned", "applied", "failed"])
+def test_a_review_is_for_the_members_of_its_project(world: World, sign_in: SignIn, state: str) -> None:
+    review = build.in_state(world.mc, state)
+    for page in ("", "fragment/", "findings/", "document/"):
+        url = f"/reviews/{review.pk}/{page}"
+        for role in (*ROLES, "admin"):
+            assert sign_in(getattr(world, role)).get(url).status_code == 200, (page, role)
+        assert sign_in(world.outsider).get(url).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("page", "role"), [("apply/", "reviewer"), ("read/", "operator"), ("tickets/", "operator"), ("findings/{}/answer/", "reviewer")]
+)
+def test_a_change_takes_its_role(world: World, sign_in: SignIn, page: str, role: str) -> None:
+    review = build.applied(world.mc)
+    url = f"/reviews/{review.pk}/{page.format(Finding.objects.first().pk)}"  # type: ignore[union-attr]
+    allowed = ROLES[ROLES.index(role) :]
+    for name in ROLES:
+        assert (sign_in(getattr(world, name)).post(url).status_code == 403) == (name not in allowed), name
+    assert sign_in(world.outsider).post(url).status_code == 404
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, "-1", "1e3", "0x1", "١٢", "0"])
+def test_what_is_no_id_is_not_there(world: World, sign_in: SignIn, number: Any) -> None:
+    assert sign_in(world.admin).get(f"/reviews/{number}/").status_code == 404
+
+
+def test_the_list_shows_stated_beside_found_of_own_projects(world: World, sign_in: SignIn) -> None:
+    build.planned(world.mc)
+    page = sign_in(world.viewer).get("/reviews/").content.decode()
+    assert "Delivery path" in page and ">2</td>" in page and ">3</td>" in page
+    assert "You belong to no project" in sign_in(world.outsider).get("/reviews/").content.decode()
+
+
+# Uploads --------------------------------------------------------------------------
+
+
+def test_a_file_is_kept_as_it_came_and_read_by_a_job(world: World, sign_in: SignIn) -> None:
+    answer = upload(sign_in(world.operator), file=file(b"\xef\xbb\xbf# A\r\n- b"))
+    review = Review.objects.get()
+    assert answer["Location"] == review.get_absolute_url()
+    assert bytes(review.content) == b"\xef\xbb\xbf# A\r\n- b"
+    assert (review.state, review.file_name) == ("received", "review.md")
+    assert "Being read." in sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+
+
+def test_the_same_text_again_leads_to_the_known_review(world: World, sign_in: SignIn) -> None:
+    browser = sign_in(world.operator)
+    first, second = (upload(browser, text="# A\r\n\r\n- b") for _ in range(2))
+    assert first["Location"] == second["Location"]
+    assert bytes(Review.objects.get().content) == b"# A\n\n- b"
+    assert "Nothing new: this document is Delivery path v1 already." in browser.get(second["Location"]).content.decode()
+
+
+def test_a_document_at_its_limit_is_kept_and_one_more_byte_is_not(world: World, sign_in: SignIn, settings: Any) -> None:
+    settings.LIMITS = settings.LIMITS | {"DOCUMENT_MAX_BYTES": 2000}
+    browser = sign_in(world.operator)
+    for sent in ({"file": file(b"x" * 2001)}, {"text": "é" * 1000 + "x"}):
+        answer = upload(browser, **sent)
+        assert answer.status_code == 422
+        assert "At most 2,000 bytes (you sent 2,001)." in answer.content.decode()
+    assert upload(browser, file=file(b"x" * 2000)).status_code == 302
+    assert upload(browser, text="é" * 1000).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        ({}, "Choose a file, or paste the text of the document."),
+        ({"text": " \u200b\n"}, "Choose a file, or paste the text of the document."),
+        ({"file": b""}, "The document is empty: it has 0 bytes."),
+        ({"file": b"# x", "text": "# y typed"}, "Send a file or text, not both"),
+        ({"text": "kept words", "series": "\u3164"}, "Series is required."),
+        ({"text": "kept words", "project": "NOPE"}, "Choose a project of the list."),
+    ],
+)
+def test_a_bad_upload_says_why_and_keeps_the_text(
+    world: World, sign_in: SignIn, sent: dict[str, Any], sentence: str
+) -> None:
+    fields = {name: file(value) if name == "file" else value for name, value in sent.items()}
+    answer = upload(sign_in(world.operator), **fields)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert sentence in page
+    assert all(value.strip(" \u200b\u3164\n") in page for value in sent.values() if isinstance(value, str))
+    assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\x\\review.md", "a\nb.md", "x" * 300 + ".md", "gpj.\u202eexe"])
+def test_a_file_name_is_only_shown(world: World, sign_in: SignIn, name: str) -> None:
+    answer = upload(sign_in(world.operator), file=file(b"# x", name))
+    kept = Review.objects.get().file_name
+    assert answer.status_code == 302
+    assert len(kept) <= 200 and not set(kept) & set("/\\\n\r\0")
+    assert "\u202e" not in sign_in(world.viewer).get(answer["Location"]).content.decode()
+
+
+def test_a_viewer_uploads_nothing(world: World, sign_in: SignIn) -> None:
+    browser = sign_in(world.viewer)
+    assert "You may not upload reviews" in browser.get("/reviews/new/").content.decode()
+    assert upload(browser, text="# x").status_code == 422
+    assert not Review.objects.exists()
+
+
+# The plan -------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_it_does_and_is_applied(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc)
+    url = review.get_absolute_url()
+    page = sign_in(world.viewer).get(url).content.decode()
+    assert "Outbox drain deletes rows it never sent" in page and "The document states 2" in page
+    assert "It takes the role reviewer" in page and "apply-form" not in page
+    reviewer = sign_in(world.reviewer)
+    assert reviewer.post(f"{url}apply/", {"expected_version": review.version})["Location"] == url
+    assert "The plan is applied: 3 new findings." in reviewer.get(url).content.decode()
+    answer = reviewer.post(f"{url}apply/", {"expected_version": review.version})
+    assert answer.status_code == 409 and "has changed since you opened it" in answer.content.decode()
+    assert Finding.objects.count() == 3
+
+
+def test_a_failed_reading_says_why_and_is_read_again(world: World, sign_in: SignIn) -> None:
+    review = build.in_state(world.mc, "failed")
+    Review.objects.filter(pk=review.pk).update(error="Byte 3 is not text.")
+    browser = sign_in(world.operator)
+    assert "Byte 3 is not text." in browser.get(review.get_absolute_url()).content.decode()
+    assert browser.post(f"{review.get_absolute_url()}read/").status_code == 302
+    assert browser.post(f"{review.get_absolute_url()}read/").status_code == 409
+    review.refresh_from_db()
+    assert review.state == "received"
+
+
+# The document beside its findings -----------------------------------------------------
+
+
+def test_lines_and_findings_lead_to_each_other(world: World, sign_in: SignIn) -> None:
+    review = build.applied(world.mc)
+    finding = Finding.objects.get(severity="critical")
+    page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+    assert 'id="L7" class="on" data-tone="bad"' in page and f'href="#finding-{finding.pk}"' in page
+    assert f'id="finding-{finding.pk}"' in page and 'href="#L7"' in page
+
+
+def test_a_document_is_text_and_never_markup(world: World, sign_in: SignIn) -> None:
+    hostile = "# x\n<script>alert(1)</script>\n[x](javascript:y) <img src=x onerror=z>\n"
+    review = build.applied(world.mc, hostile)
+    browser = sign_in(world.viewer)
+    page = browser.get(review.get_absolute_url()).content.decode()
+    assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page and "<img src=x" not in page
+    answer = browser.get(f"{review.get_absolute_url()}document/")
+    assert answer.content == hostile.encode()
+    assert answer["Content-Disposition"].startswith("attachment")
+
+
+def test_a_long_document_is_cut_and_says_so(world: World, sign_in: SignIn) -> None:
+    review = build.in_state(world.mc, "planned")
+    Review.objects.filter(pk=review.pk).update(content=b"line\n" * 5007 + b"y" * 5000)
+    page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+    assert "Cut here: 8 more lines." in page
+    Review.objects.filter(pk=review.pk).update(content=b"y" * 5000)
+    page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+    assert "… cut: 1000 characters more" in page
+
+
+def test_what_is_no_text_is_said(world: World, sign_in: SignIn) -> None:
+    review = build.in_state(world.mc, "failed")
+    Review.objects.filter(pk=review.pk).update(content=b"\x00\x01\x02")
+    page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+    assert "It cannot be shown as text: The document contains NUL" in page
+
+
+def test_selected_findings_become_tickets_once(world: World, sign_in: SignIn) -> None:
+    review = build.applied(world.mc)
+    first, second, third = Finding.objects.order_by("pk")
+    browser, url = sign_in(world.operator), f"{review.get_absolute_url()}tickets/"
+    for _ in range(2):
+        assert browser.post(url, {"finding": [first.pk, third.pk]}).status_code == 302
+    assert Ticket.objects.count() == 2
+    browser.post(url, {"all": "1"})
+    assert Ticket.objects.count() == 3
+    second.refresh_from_db()
+    assert second.ticket is not None
+    assert second.reference in browser.get(second.ticket.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("chosen", [[], ["x"], [2**63], [-1], ["foreign"]])
+def test_only_findings_of_the_review_become_tickets(world: World, sign_in: SignIn, chosen: list[Any]) -> None:
+    review, foreign = build.applied(world.mc), build.finding(world.mc)
+    sent = [foreign.pk if value == "foreign" else value for value in chosen]
+    answer = sign_in(world.operator).post(f"{review.get_absolute_url()}tickets/", {"finding": sent})
+    assert answer.status_code == 422
+    assert not Ticket.objects.exists()
+
+
+def test_a_finding_is_answered_and_opened_again(world: World, sign_in: SignIn) -> None:
+    review = build.applied(world.mc)
+    finding = Finding.objects.order_by("pk")[0]
+    browser, url = sign_in(world.reviewer), f"{review.get_absolute_url()}findings/{finding.pk}/answer/"
+    for verb, state, answer in (("waive", "waived", "Until spring."), ("open_again", "open", "")):
+        finding.refresh_from_db()
+        sent = {"verb": verb, "reason": "Until spring.", "expected_version": finding.version}
+        assert browser.post(url, sent)["Location"] == f"{review.get_absolute_url()}#finding-{finding.pk}"
+        finding.refresh_from_db()
+        assert (finding.state, finding.answer) == (state, answer)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "sentence"),
+    [
+        ({"verb": "waive", "reason": "\u200b"}, 422, "Reason is required."),
+        ({"verb": "explode", "reason": "kept"}, 422, "That is no answer to a finding."),
+        ({"verb": "waive", "reason": "kept words", "expected_version": 9}, 409, "version 9, now 1"),
+        ({"verb": "open_again", "reason": "kept words"}, 409, "cannot open again"),
+    ],
+)
+def test_an_answer_that_is_refused_stands_at_its_finding(
+    world: World, sign_in: SignIn, sent: dict[str, Any], status: int, sentence: str
+) -> None:
+    review = build.applied(world.mc)
+    finding = Finding.objects.order_by("pk")[0]
+    url = f"{review.get_absolute_url()}findings/{finding.pk}/answer/"
+    answer = sign_in(world.reviewer).post(url, {"expected_version": 1, **sent})
+    page = answer.content.decode()
+    assert answer.status_code == status
+    here = page[page.index(f'id="finding-{finding.pk}"') : page.index(f'id="finding-{finding.pk + 1}"')]
+    assert sentence in here and sent["reason"].strip("\u200b") in here
+    finding.refresh_from_db()
+    assert (finding.state, finding.version) == ("open", 1)
+
+
+def test_a_finding_of_another_review_is_not_answered_here(world: World, sign_in: SignIn) -> None:
+    review, foreign = build.applied(world.mc), build.finding(world.mc)
+    url = f"{review.get_absolute_url()}findings/{foreign.pk}/answer/"
+    sent = {"verb": "waive", "reason": "x", "expected_version": 1}
+    assert sign_in(world.reviewer).post(url, sent).status_code == 404
+
+
+def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign_in: SignIn, counted: Counted) -> None:
+    browser = sign_in(world.owner)
+
+    def document(rows: int) -> str:
+        return "# R\n\n| Ref | Severity | Title |\n|---|---|---|\n" + "".join(
+            f"| R-{n} | CRITICAL | Problem number {n} in file {n}.py |\n" for n in range(rows)
+        )
+
+    def costs(size: int) -> list[int]:
+        planned = build.planned(world.mc, document(size), series=f"Planned {size}")
+        applied = build.applied(world.mc, document(size + 1), series=f"Applied {size}")
+        sign_in(world.operator).post(f"{applied.get_absolute_url()}tickets/", {"all": "1"})
+        for n in range(size):
+            build.received(world.mc, f"# {n}", series=f"Series {size} {n}")
+        urls = ["/reviews/", planned.get_absolute_url(), applied.get_absolute_url(), Ticket.objects.latest("pk").get_absolute_url()]
+        return [counted(browser, url) for url in urls]
+
+    few = costs(3)
+    assert costs(30) == few
+    assert few[0] <= 6
