@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import Max
 
-from deployments.models import Deployment, Environment, Service, Step, StepState
+from deployments.models import Deployment, Step, StepState
 from portal.core.models import Activity
 from reviews.models import Finding
 from tickets import output

@@ -264,6 +264,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.site.middleware.PrivatePages",
+    "portal.site.middleware.RefusalPages",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -285,6 +286,8 @@ TEMPLATES = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
+DATETIME_FORMAT = "Y-m-d H:i:s"
+DATE_FORMAT = "Y-m-d"
 ATOMIC_REQUESTS = False
 STATIC_URL = "/static/"
 # An image collects its files when it is built and says where they are.
@@ -329,6 +332,7 @@ except ValidationError:
 PASSWORD_RESET_TIMEOUT = LIMITS["SETUP_LINK_HOURS"] * 3600
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
+CSRF_FAILURE_VIEW = "portal.site.errors.csrf_failure"
 ACCOUNT_ADAPTER = "portal.site.adapters.ClosedSignup"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}

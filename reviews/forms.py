@@ -13,7 +13,7 @@ from portal.core import limits
 from portal.core.access import Role
 from reviews.models import Finding, Review, ReviewState
 from reviews.transitions import ANSWERS, FINDING
-from tickets.fields import Form, Lines, Versioned, Words, reason
+from tickets.fields import Form, Lines, Versioned, Words, number_of, reason
 from tickets.forms import ProjectChoice
 
 
@@ -94,13 +94,22 @@ class AnswerForm(Versioned):
     reason = reason()
 
 
+class Chosen(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Findings by their ids. What no row can have never reaches a database, one of which breaks over it."""
+
+    def clean(self, value: Any) -> Any:
+        if any(number_of(str(chosen)) is None for chosen in value or []):
+            raise ValidationError("A finding is not of this review.")
+        return super().clean(value)
+
+
 class MakeTicketsForm(Form):
     """The findings of a review that are to become tickets: the chosen ones, or all open ones without a ticket."""
 
     name = "make"
     all = forms.BooleanField(required=False)
-    finding = forms.ModelMultipleChoiceField(
-        Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this review.", "invalid_pk_value": "A finding is not of this review."}
+    finding = Chosen(
+        Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this review."}
     )
 
     def __init__(self, review: Review, *arguments: Any, **options: Any) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -18,7 +18,7 @@ from portal.live import streams
 from portal.live.templatetags.live import live
 from reviews import answers, documents, queries
 from reviews.forms import AnswerForm, ApplyForm, MakeTicketsForm, ReviewFilter, UploadForm
-from reviews.models import Review, ReviewState
+from reviews.models import Finding, Review, ReviewState
 from tickets.fields import Form
 from tickets.history import of as history_of
 from tickets.queries import followed, projects_of
@@ -32,6 +32,19 @@ def find_review(number: int) -> Found | None:
     rows = Review.objects.select_related("series__project").defer("content")
     review = rows.filter(pk=number).first() if number < 2**63 else None
     return Found(review, review.series.project.scope) if review else None
+
+
+class Asked(NamedTuple):
+    """A finding, on the page of one review that speaks of it."""
+
+    review: Review
+    finding: Finding
+
+
+def find_finding(number: int, finding: int) -> Found | None:
+    found = find_review(number)
+    asked = queries.of_review(found.object, finding) if found else None
+    return Found(Asked(found.object, asked), found.scope) if found and asked else None
 
 
 @page("reviews.list", SIGNED_IN)
@@ -198,11 +211,9 @@ def make_tickets(request: HttpRequest, review: Review, number: int) -> HttpRespo
     return _act(request, review, MakeTicketsForm(review, request.POST), act)
 
 
-@page("reviews.answer", within(Role.REVIEWER), find=find_review, methods=("POST",))
-def answer(request: HttpRequest, review: Review, number: int, finding: int) -> HttpResponse:
-    found = queries.of_review(review, finding)
-    if found is None:
-        raise Http404
+@page("reviews.answer", within(Role.REVIEWER), find=find_finding, methods=("POST",))
+def answer(request: HttpRequest, asked_for: Asked, number: int, finding: int) -> HttpResponse:
+    review, found = asked_for
 
     def act(asked: dict[str, Any]) -> str:
         change = {"reason": asked["reason"], "expected_version": asked["expected_version"]}

@@ -62,7 +62,9 @@ class _Publisher:
     def _connection(self) -> Connection:
         if self.connection is None or self.pid != os.getpid():
             options: dict[str, Any] = dict(current_app.conf.broker_transport_options)
-            options |= {"socket_timeout": PUBLISH_TIMEOUT_SECONDS, "socket_connect_timeout": PUBLISH_TIMEOUT_SECONDS}
+            # One try: kombu would go on connecting for seconds, with pauses in between.
+            options |= {"max_retries": 0, "socket_timeout": PUBLISH_TIMEOUT_SECONDS}
+            options |= {"socket_connect_timeout": PUBLISH_TIMEOUT_SECONDS}
             self.connection = current_app.connection_for_write(transport_options=options)
             self.pid = os.getpid()
         return self.connection

@@ -114,7 +114,7 @@ def test_a_bad_upload_says_why_and_keeps_the_text(
     page = answer.content.decode()
     assert answer.status_code == 422
     assert sentence in page
-    assert all(value.strip(" \u200b\u3164\n") in page for value in sent.values() if isinstance(value, str))
+    assert sent.get("text", "").strip(" \u200b\n") in page
     assert not Review.objects.exists()
 
 
