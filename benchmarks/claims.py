@@ -28,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 WORKERS = 2
 BULK = 100
 FORK = multiprocessing.get_context("fork")
+# Jobs of this round that nobody has run yet.
+_left = FORK.Value("i", 0)
 
 
 def main() -> None:
@@ -67,7 +69,8 @@ def prepare(url: str, folder: str) -> None:
     call_command("migrate", verbosity=0)
     kinds.register(kinds.Kind("bench.nothing", "Nothing", Pool.SHORT, lambda claim: None, batch=50))
     enqueue(1000)
-    drain(1000)
+    _left.value = 1000
+    drain()
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE reference (id integer PRIMARY KEY, n integer NOT NULL)")
         cursor.execute("INSERT INTO reference SELECT i, 0 FROM generate_series(1, 1000) i")
@@ -104,6 +107,7 @@ def engine(jobs: int) -> float:
 
     before = Attempt.objects.count()
     connections.close_all()
+    _left.value = jobs
     seconds = timed(_work, jobs // WORKERS, beside=lambda: enqueue(jobs))
     succeeded = Job.objects.filter(state="succeeded").count()
     if Attempt.objects.count() - before != jobs or Job.objects.count() != succeeded:
@@ -145,26 +149,22 @@ def _work(_: int, start: Any) -> None:
 
     connection.ensure_connection()
     start.wait()
-    drain(None)
+    drain()
 
 
-def drain(most: int | None) -> None:
-    """Work until nothing is left, as a worker process would; ``most`` is only what must be there at first."""
+def drain() -> None:
+    """Work as a worker process would, until all of a round have been run by whomever."""
     from workers.draining import Drain
     from workers.leases import LeaseKeeper
-    from workers.models import Job
 
     name = f"bench:{os.getpid()}"
-    worker = Drain("short", name, LeaseKeeper(name), lambda: False)
-    idle = 0
-    while idle < 3:
-        if worker.run():
-            idle = 0
-        elif Job.objects.filter(state="queued").exists():
+    worker = Drain("short", name, LeaseKeeper(name), lambda: _left.value <= 0)
+    while _left.value > 0:
+        done = worker.run()
+        with _left.get_lock():
+            _left.value -= done
+        if not done:
             time.sleep(0.001)
-        else:
-            idle += 1
-            time.sleep(0.002)
 
 
 def enqueue(jobs: int) -> None:

@@ -34,7 +34,12 @@ class NewDeploymentForm(Form):
         empty_label="Choose an environment",
         error_messages={"required": "Choose an environment.", "invalid_choice": "Choose an environment of the list."},
     )
-    commit = Words(limit=64, label="Commit", required=False, help_text="7 to 64 hexadecimal digits. The command is given it as SHIPROOM_COMMIT; without one it takes what it finds.")
+    commit = Words(
+        limit=64,
+        label="Commit",
+        required=False,
+        help_text="7 to 64 hexadecimal digits. The command sees it as SHIPROOM_COMMIT.",
+    )
 
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -53,7 +58,8 @@ class NewDeploymentForm(Form):
         cleaned = super().clean()
         service, environment = cleaned.get("service"), cleaned.get("environment")
         if service and environment and service.project_id != environment.project_id:
-            self.add_error("environment", f"{environment} is of {environment.project.key}, {service} of {service.project.key}. Choose two of one project.")
+            whose = f"{environment} is of {environment.project.key}, {service} of {service.project.key}."
+            self.add_error("environment", f"{whose} Choose two of one project.")
         return cleaned
 
 
@@ -61,7 +67,9 @@ class DeploymentFilter(Form):
     name = "filter"
     project = Words(limit=10, label="Project", required=False)
     state = forms.ChoiceField(
-        choices=[("", "Any state"), *DeploymentState.choices], required=False, error_messages={"invalid_choice": "“%(value)s” is no state."}
+        choices=[("", "Any state"), *DeploymentState.choices],
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no state."},
     )
 
 
@@ -79,7 +87,12 @@ class Named(Form):
 
 class ServiceForm(Named):
     name = "service"
-    command = Lines(limit=20_000, label="Command", widget=forms.Textarea(attrs={"rows": 5}), help_text='One argument a line, or a JSON list such as ["./deploy", "web"]. It runs without a shell.')
+    command = Lines(
+        limit=20_000,
+        label="Command",
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text='One argument a line, or a JSON list: ["./deploy", "web"]. It runs without a shell.',
+    )
 
     def clean_command(self) -> list[str]:
         try:

@@ -32,7 +32,9 @@ def requester(deployment: Deployment) -> str:
 
 def later(deployment: Deployment) -> Deployment | None:
     """The newest deployment of the same service to the same environment, if it is another."""
-    rows = Deployment.objects.filter(service=deployment.service, environment=deployment.environment, pk__gt=deployment.pk)
+    rows = Deployment.objects.filter(
+        service=deployment.service, environment=deployment.environment, pk__gt=deployment.pk
+    )
     return rows.order_by("-id").first()
 
 
@@ -52,9 +54,13 @@ class Gate(NamedTuple):
 
 def gate(deployment: Deployment) -> Gate:
     said = deployment.verdict.reasons
-    rows = Finding.objects.filter(pk__in=[reason["finding"] for reason in said]).annotate(review=Max("occurrences__review"))
+    rows = Finding.objects.filter(pk__in=[reason["finding"] for reason in said]).annotate(
+        review=Max("occurrences__review")
+    )
     found = {finding.pk: finding for finding in rows}
-    reasons = [Reason(reason["text"], reason["lift"], reason["ticket"], found.get(reason["finding"])) for reason in said]
+    reasons = [
+        Reason(reason["text"], reason["lift"], reason["ticket"], found.get(reason["finding"])) for reason in said
+    ]
     return Gate(reasons, len(deployment.verdict.blocking) - len(reasons))
 
 

@@ -9,24 +9,21 @@ from django.contrib import messages
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
 from deployments import places, queries, rollout
 from deployments.forms import DeploymentFilter, EnvironmentForm, Named, NewDeploymentForm, ServiceForm
 from deployments.models import Deployment, DeploymentState, Environment, Service, Step, StepState
-from portal.core import access, limits
+from portal.core import access
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
-from portal.live.templatetags.live import live
-from tickets import output
+from tickets import lists, output
 from tickets.history import of as history_of
 from tickets.models import Project
 from tickets.project_views import find_project
-from tickets.queries import followed, projects_of
+from tickets.queries import Page
 from tickets.rights import require
-from tickets.views import before_of
 
 
 def find_deployment(number: int) -> Found | None:
@@ -36,7 +33,9 @@ def find_deployment(number: int) -> Found | None:
 
 
 def find_step(number: int, n: int) -> Found | None:
-    rows = Step.objects.filter(deployment_id=number, n=n, attempt__isnull=False).select_related("deployment__service__project")
+    rows = Step.objects.filter(deployment_id=number, n=n, attempt__isnull=False).select_related(
+        "deployment__service__project"
+    )
     step = rows.first() if number < 2**63 and n < 2**15 else None
     return Found(step, step.deployment.service.project.scope) if step else None
 
@@ -52,32 +51,19 @@ def deployments_fragment(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:
-    chosen = DeploymentFilter(request.GET)
-    chosen.is_valid()
-    wanted = {name: chosen.cleaned_data.get(name) or "" for name in ("project", "state")}
-    projects = projects_of(request.user)
-    names = followed(projects, wanted["project"])
-    cursors = streams.cursors(*names) if names else {}
-    before = before_of(request)
-    found = queries.deployment_list(request.user, project=wanted["project"], state=wanted["state"], before=before)
-    return {
-        "form": chosen,
-        "wanted": wanted,
-        "kept": {name: value for name, value in wanted.items() if value},
-        "projects": projects,
-        "states": DeploymentState.values,
-        "deployments": found.rows,
-        "older": found.older,
-        "before": before,
-        "size": limits.value("LIST_PAGE_ROWS"),
-        "releases": access.is_admin(request.user) or any(role >= Role.RELEASER for role in access.roles(request.user).values()),
-        "live": live({"live_cursors": cursors}, *names, url=f"{reverse('deployments_fragment')}?{request.GET.urlencode()}") if names else "",  # type: ignore[arg-type]
-    }
+    def rows(asked: lists.Asked) -> Page:
+        return queries.deployment_list(request.user, before=asked.before, **asked.wanted)
+
+    form = DeploymentFilter(request.GET)
+    asked = lists.context(request, form, rows, role=Role.RELEASER, fragment="deployments_fragment")
+    return asked | {"states": DeploymentState.values}
 
 
 @page("deployments.new", SIGNED_IN, methods=("GET", "POST"))
 def new(request: HttpRequest) -> HttpResponse:
-    form = NewDeploymentForm(request.user, request.POST) if request.method == "POST" else NewDeploymentForm(request.user)
+    form = (
+        NewDeploymentForm(request.user, request.POST) if request.method == "POST" else NewDeploymentForm(request.user)
+    )
     status = 422 if form.errors else 200
     if form.is_valid():
         asked = form.cleaned_data
@@ -137,7 +123,9 @@ def again(request: HttpRequest, deployment: Deployment, number: int) -> HttpResp
     try:
         return _ask(request, deployment.service, deployment.environment, deployment.commit)
     except Refused as refusal:
-        return render(request, "deployments/deployment.html", _everything(request, deployment, str(refusal)), status=409)
+        return render(
+            request, "deployments/deployment.html", _everything(request, deployment, str(refusal)), status=409
+        )
 
 
 @page("deployments.step_output", within(Role.VIEWER), find=find_step)
@@ -185,12 +173,16 @@ def _project(request: HttpRequest) -> Project:
     return project
 
 
-def _add(request: HttpRequest, project: Project, form: Named, add: Callable[[dict[str, Any]], object], kind: str) -> HttpResponse:
+def _add(
+    request: HttpRequest, project: Project, form: Named, add: Callable[[dict[str, Any]], object], kind: str
+) -> HttpResponse:
     if form.is_valid():
         try:
             add(form.cleaned_data)
         except IntegrityError:
-            form.add_error("title", f"{project.key} has {'an' if kind == 'environment' else 'a'} {kind} of this name already.")
+            form.add_error(
+                "title", f"{project.key} has {'an' if kind == 'environment' else 'a'} {kind} of this name already."
+            )
         else:
             messages.success(request, f"The {kind} {form.cleaned_data['title']} of {project.key} is made.")
             return redirect("project", project.key)

@@ -158,6 +158,11 @@ def database() -> dict[str, Any]:
         # Django never prepares by default: half the rate of a claim.
         "prepare_threshold": 5,
         "connect_timeout": 5,
+        # A server that vanished without a word is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
         "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s",
     }
     if DATABASE_POOL_SIZE:

@@ -21,14 +21,28 @@ class UploadForm(Form):
     """A document: a file, or text. ``content`` and ``file_name`` come out."""
 
     name = "review"
-    series = Words(limit=200, label="Series", help_text="Reviews of one thing, version after version. The next document under this name is its next version.")
+    series = Words(
+        limit=200,
+        label="Series",
+        help_text="Reviews of one thing, version after version. The next document under this name is its next version.",
+    )
     file = forms.FileField(label="File", required=False, allow_empty_file=True, max_length=None)
-    text = Lines(limit=200_000_000, label="Or paste its text", required=False, strip=False, widget=forms.Textarea(attrs={"rows": 12}))
+    text = Lines(
+        limit=200_000_000,
+        label="Or paste its text",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 12}),
+    )
 
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields = {"project": ProjectChoice(Role.OPERATOR, user), **self.fields}
-        self.fields["file"].help_text = f"Markdown or other text, at most {limits.value('DOCUMENT_MAX_BYTES'):,} bytes. It is kept as it is."
+        self.fields[
+            "file"
+        ].help_text = (
+            f"Markdown or other text, at most {limits.value('DOCUMENT_MAX_BYTES'):,} bytes. It is kept as it is."
+        )
 
     def clean_file(self) -> UploadedFile[Any] | None:
         file: UploadedFile[Any] | None = self.cleaned_data.get("file")
@@ -75,7 +89,9 @@ class ReviewFilter(Form):
     name = "filter"
     project = Words(limit=10, label="Project", required=False)
     state = forms.ChoiceField(
-        choices=[("", "Any state"), *ReviewState.choices], required=False, error_messages={"invalid_choice": "“%(value)s” is no state."}
+        choices=[("", "Any state"), *ReviewState.choices],
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no state."},
     )
 
 

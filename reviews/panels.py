@@ -28,11 +28,15 @@ def worst_first() -> Case:
 def marks(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
     """The worst finding of each ticket: its severity and its reference."""
     worst = Finding.objects.filter(ticket=OuterRef("pk")).order_by(worst_first(), "pk")
-    return rows.annotate(severity=Subquery(worst.values("severity")[:1]), reference=Subquery(worst.values("reference")[:1]))
+    return rows.annotate(
+        severity=Subquery(worst.values("severity")[:1]), reference=Subquery(worst.values("reference")[:1])
+    )
 
 
 def findings_of(ticket: Ticket, reader: Any) -> Panel | None:
-    rows = Finding.objects.filter(ticket=ticket).annotate(review=Max("occurrences__review")).order_by(worst_first(), "pk")
+    rows = (
+        Finding.objects.filter(ticket=ticket).annotate(review=Max("occurrences__review")).order_by(worst_first(), "pk")
+    )
     found = list(rows[: FINDINGS_SHOWN + 1])
     context = {"findings": found[:FINDINGS_SHOWN], "cut": len(found) > FINDINGS_SHOWN}
     return Panel("reviews/ticket_panel.html", context) if found else None
@@ -46,4 +50,7 @@ def series_of(project: Project, reader: Any) -> Panel | None:
         newest=Max("reviews__id"),
     )
     found = list(rows.order_by("-newest")[: SERIES_SHOWN + 1])
-    return Panel("reviews/project_panel.html", {"project": project, "series": found[:SERIES_SHOWN], "cut": len(found) > SERIES_SHOWN})
+    return Panel(
+        "reviews/project_panel.html",
+        {"project": project, "series": found[:SERIES_SHOWN], "cut": len(found) > SERIES_SHOWN},
+    )

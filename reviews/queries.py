@@ -24,7 +24,9 @@ TONES: Final[dict[str, str]] = {Severity.CRITICAL: "bad", Severity.HIGH: "warn"}
 
 
 def review_list(reader: Any, *, project: str, state: str, before: int | None) -> Page:
-    rows = seen_by(reader, Review.objects.select_related("series__project").defer("content", "reading"), "series__project")
+    rows = seen_by(
+        reader, Review.objects.select_related("series__project").defer("content", "reading"), "series__project"
+    )
     if project:
         rows = rows.filter(series__project__key=project)
     if state:
@@ -53,7 +55,11 @@ class Total(NamedTuple):
 def totals(review: Review) -> list[Total]:
     """Stated beside found, by severity; those of which the document has none and says none are left out."""
     stated, found = review.reading.get("stated") or {}, review.reading.get("found") or {}
-    return [Total(name, stated.get(name), found.get(name, 0)) for name in (*Severity.values, "total") if name in stated or found.get(name)]
+    return [
+        Total(name, stated.get(name), found.get(name, 0))
+        for name in (*Severity.values, "total")
+        if name in stated or found.get(name)
+    ]
 
 
 class Plan(NamedTuple):
@@ -151,7 +157,9 @@ class Findings(NamedTuple):
 
 def findings(review: Review) -> Findings:
     every = Occurrence.objects.filter(review=review)
-    found = every.aggregate(all=Count("id"), unowned=Count("id", filter=Q(finding__ticket=None, finding__state=FindingState.OPEN)))
+    found = every.aggregate(
+        all=Count("id"), unowned=Count("id", filter=Q(finding__ticket=None, finding__state=FindingState.OPEN))
+    )
     occurrences = every.select_related("finding__ticket").order_by("line_start", "id")[:FINDINGS_SHOWN]
     rows = [FindingRow(said, said.finding, FINDING.allowed(said.finding.state)) for said in occurrences]
     return Findings(rows, found["all"] - len(rows), found["unowned"])

@@ -10,20 +10,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from portal.core import access, limits
+from portal.core import access
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
-from portal.live.templatetags.live import live
 from reviews import answers, documents, queries
 from reviews.forms import AnswerForm, ApplyForm, MakeTicketsForm, ReviewFilter, UploadForm
 from reviews.models import Finding, Review, ReviewState
+from tickets import lists
 from tickets.fields import Form
 from tickets.history import of as history_of
-from tickets.queries import followed, projects_of
+from tickets.queries import Page
 from tickets.rights import require
-from tickets.views import before_of
 
 ROLES: Final = {"operates": Role.OPERATOR, "reviews": Role.REVIEWER}
 
@@ -58,33 +57,18 @@ def reviews_fragment(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:
-    chosen = ReviewFilter(request.GET)
-    chosen.is_valid()
-    wanted = {name: chosen.cleaned_data.get(name) or "" for name in ("project", "state")}
-    projects = projects_of(request.user)
-    names = followed(projects, wanted["project"])
-    cursors = streams.cursors(*names) if names else {}
-    before = before_of(request)
-    found = queries.review_list(request.user, project=wanted["project"], state=wanted["state"], before=before)
-    return {
-        "form": chosen,
-        "wanted": wanted,
-        "kept": {name: value for name, value in wanted.items() if value},
-        "projects": projects,
-        "states": ReviewState.values,
-        "reviews": found.rows,
-        "older": found.older,
-        "before": before,
-        "size": limits.value("LIST_PAGE_ROWS"),
-        "operates": access.is_admin(request.user) or any(role >= Role.OPERATOR for role in access.roles(request.user).values()),
-        "live": live({"live_cursors": cursors}, *names, url=f"{reverse('reviews_fragment')}?{request.GET.urlencode()}") if names else "",  # type: ignore[arg-type]
-    }
+    def rows(asked: lists.Asked) -> Page:
+        return queries.review_list(request.user, before=asked.before, **asked.wanted)
+
+    asked = lists.context(request, ReviewFilter(request.GET), rows, role=Role.OPERATOR, fragment="reviews_fragment")
+    return asked | {"states": ReviewState.values}
 
 
 @page("reviews.new", SIGNED_IN, methods=("GET", "POST"))
 def new(request: HttpRequest) -> HttpResponse:
     initial = {name: request.GET.get(name, "") for name in ("project", "series")}
-    form = UploadForm(request.user, request.POST, request.FILES) if request.method == "POST" else UploadForm(request.user, initial=initial)
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = UploadForm(request.user, *sent, initial=initial)
     if form.is_valid():
         asked = form.cleaned_data
         require(request.user, Role.OPERATOR, asked["project"])
@@ -158,7 +142,8 @@ def _findings(request: HttpRequest, review: Review, tried: Form | None = None, f
     for row in found.rows:
         if row.finding.pk == finding:
             row.tried = tried
-    return {"review": review, "findings": found, "made": tried if isinstance(tried, MakeTicketsForm) else None, **_may(request, review)}
+    made = tried if isinstance(tried, MakeTicketsForm) else None
+    return {"review": review, "findings": found, "made": made, **_may(request, review)}
 
 
 def _act(

@@ -22,7 +22,11 @@ def every_verb_from_every_state(lifecycle: Lifecycle[Any], make: Callable[[str],
                 row.refresh_from_db()
                 assert (row.state, row.version) == (step.target, 2), (verb, state)
                 (line,) = Activity.objects.order_by("-id")[: Activity.objects.count() - before]
-                assert (line.verb, line.before["state"], line.after["state"]) == (f"{lifecycle.kind}.{verb}", state, step.target)
+                assert (line.verb, line.before["state"], line.after["state"]) == (
+                    f"{lifecycle.kind}.{verb}",
+                    state,
+                    step.target,
+                )
                 assert line.subject == lifecycle.subject(row)
             else:
                 with pytest.raises(NotAllowedNow):

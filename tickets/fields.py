@@ -1,4 +1,4 @@
-"""Fields and forms that take what people type: bounded, without characters that no database keeps, the text kept on refusal."""
+"""Fields and forms for what people type: bounded, and without characters that no database keeps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Words(forms.CharField):
 
     def clean(self, value: Any) -> str:
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValidationError(f"{self.label} contains half a character (a lone surrogate), which no database keeps.")
+            raise ValidationError(
+                f"{self.label} contains half a character (a lone surrogate), which no database keeps."
+            )
         if isinstance(value, str) and "\x00" in value:
             raise ValidationError(f"{self.label} contains a NUL character, which no database keeps.")
         text: str = super().clean(value)

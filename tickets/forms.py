@@ -36,9 +36,18 @@ class ProjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 class NewProjectForm(Form):
     name = "project"
-    key = Words(limit=10, label="Key", help_text="2 to 10 capital letters and digits, a letter first, such as MC. It begins every ticket's name and never changes.")
+    key = Words(
+        limit=10,
+        label="Key",
+        help_text="2 to 10 capital letters and digits, a letter first, such as MC. It never changes.",
+    )
     title = Words(limit=100, label="Name", widget=forms.TextInput(attrs={"data-draft": ""}))
-    repository = Words(limit=500, label="Repository", required=False, help_text="Path of the git repository on the machine of the workers. Agents need it; it can be set later.")
+    repository = Words(
+        limit=500,
+        label="Repository",
+        required=False,
+        help_text="Path of the git repository on the machine of the workers. Agents need it; it can be set later.",
+    )
 
     def clean_key(self) -> str:
         key = str(self.cleaned_data["key"])
@@ -52,7 +61,12 @@ class SettingsForm(Form):
 
     name = "settings"
     title = Words(limit=100, label="Name")
-    repository = Words(limit=500, label="Repository", required=False, help_text="Path of the git repository on the machine of the workers.")
+    repository = Words(
+        limit=500,
+        label="Repository",
+        required=False,
+        help_text="Path of the git repository on the machine of the workers.",
+    )
     seen_title = Words(limit=100, label="Name", required=False, widget=forms.HiddenInput)
     seen_repository = Words(limit=500, label="Repository", required=False, widget=forms.HiddenInput)
 
@@ -86,7 +100,13 @@ class LeavingForm(Form):
 class NewTicketForm(Form):
     name = "ticket"
     title = Words(limit="TITLE_MAX_CHARS", label="Title", widget=forms.TextInput(attrs={"data-draft": ""}))
-    body = Lines(limit="BODY_MAX_CHARS", label="What to do", required=False, widget=forms.Textarea(attrs={"rows": 12}), help_text="An agent is given these words, fenced off as data.")
+    body = Lines(
+        limit="BODY_MAX_CHARS",
+        label="What to do",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 12}),
+        help_text="An agent is given these words, fenced off as data.",
+    )
 
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -99,7 +119,9 @@ class TicketFilter(Form):
     name = "filter"
     project = Words(limit=10, label="Project", required=False)
     state = forms.ChoiceField(
-        choices=[("", "Any state"), *TicketState.choices], required=False, error_messages={"invalid_choice": "“%(value)s” is no state."}
+        choices=[("", "Any state"), *TicketState.choices],
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no state."},
     )
     q = Words(limit=200, label="Words", required=False)
 
@@ -123,7 +145,10 @@ class AssignForm(Versioned):
     agent = AgentChoice(
         Agent.objects.none(),
         empty_label="Choose an agent",
-        error_messages={"required": "Choose an agent.", "invalid_choice": "This agent cannot be assigned: it is switched off or has no profile."},
+        error_messages={
+            "required": "Choose an agent.",
+            "invalid_choice": "This agent cannot be assigned: it is switched off or has no profile.",
+        },
     )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -19,8 +19,8 @@ from portal.live import streams
 from tickets import history, panels, projects, queries
 from tickets.fields import Form
 from tickets.forms import LeavingForm, MemberForm, NewProjectForm, SettingsForm
+from tickets.lists import before_of
 from tickets.models import Project
-from tickets.views import before_of
 from tickets.work import create_project
 
 
@@ -41,9 +41,13 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
         try:
-            project = create_project(key=asked["key"], name=asked["title"], repository=asked["repository"], owner=request.user)
+            project = create_project(
+                key=asked["key"], name=asked["title"], repository=asked["repository"], owner=request.user
+            )
         except IntegrityError:
-            mine = queries.seen_by(request.user, Project.objects.filter(key=asked["key"], name=asked["title"]), "pk").first()
+            mine = queries.seen_by(
+                request.user, Project.objects.filter(key=asked["key"], name=asked["title"]), "pk"
+            ).first()
             if mine:
                 return redirect("project", mine.key)
             form.add_error("key", f"The key {asked['key']} is taken.")
@@ -90,7 +94,9 @@ def _everything(request: HttpRequest, project: Project, tried: Form | None = Non
     }
 
 
-def _act(request: HttpRequest, project: Project, form: Form, act: Callable[[dict[str, Any]], object], said: str) -> HttpResponse:
+def _act(
+    request: HttpRequest, project: Project, form: Form, act: Callable[[dict[str, Any]], object], said: str
+) -> HttpResponse:
     status = 422
     if form.is_valid():
         try:

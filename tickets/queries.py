@@ -91,14 +91,14 @@ def members(project: Project) -> list[Member]:
 # Tickets ----------------------------------------------------------------------
 
 
-def ticket_list(reader: Any, *, project: str, state: str, words: str, before: int | None) -> Page:
+def ticket_list(reader: Any, *, project: str, state: str, q: str, before: int | None) -> Page:
     rows = seen_by(reader, Ticket.objects.select_related("project", "agent_version__agent").defer("body"))
     if project:
         rows = rows.filter(project__key=project)
     if state:
         rows = rows.filter(state=state)
-    if words:
-        rows = rows.filter(Q(title__icontains=words) | Q(key__startswith=words.upper()))
+    if q:
+        rows = rows.filter(Q(title__icontains=q) | Q(key__startswith=q.upper()))
     last = Turn.objects.filter(ticket=OuterRef("pk")).order_by("-seq").values("seq")[:1]
     return page_of(panels.marked(rows.annotate(turn_count=Subquery(last))), before)
 

@@ -6,21 +6,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
-from portal.core import access, limits
+from portal.core import access
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
-from portal.live.templatetags.live import live
-from tickets import opening, output, panels, queries, work
-from tickets.fields import Form, number_of
+from tickets import lists, opening, output, panels, queries, work
+from tickets.fields import Form
 from tickets.forms import AcceptForm, AssignForm, NewTicketForm, ReopenForm, StopForm, TicketFilter
+from tickets.lists import Asked
 from tickets.models import Ticket, TicketState, Turn, TurnState
+from tickets.queries import Page
 from tickets.rights import is_key, require
 from tickets.transitions import TICKET
 
@@ -40,17 +39,9 @@ def find_ticket(key: str) -> Found | None:
 
 
 def find_turn(key: str, seq: int) -> Found | None:
-    turn = Turn.objects.filter(ticket__key=key, seq=seq).select_related("ticket__project").first() if is_key(key) and seq < 2**31 else None
+    rows = Turn.objects.filter(ticket__key=key, seq=seq).select_related("ticket__project")
+    turn = rows.first() if is_key(key) and seq < 2**31 else None
     return Found(turn, turn.ticket.project.scope) if turn else None
-
-
-def before_of(request: HttpRequest) -> int | None:
-    """Where the page of a list begins. Raises ``BadRequest`` for what no list said."""
-    text = request.GET.get("before")
-    number = number_of(text)
-    if text and number is None:
-        raise BadRequest("No list begins there.")
-    return number
 
 
 # The list ---------------------------------------------------------------------
@@ -67,29 +58,11 @@ def tickets_fragment(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest) -> dict[str, Any]:
-    chosen = TicketFilter(request.GET)
-    chosen.is_valid()
-    # A filter that could not be read is left out, and said.
-    wanted = {name: chosen.cleaned_data.get(name) or "" for name in ("project", "state", "q")}
-    projects = queries.projects_of(request.user)
-    names = queries.followed(projects, wanted["project"])
-    cursors = streams.cursors(*names) if names else {}
-    before = before_of(request)
-    found = queries.ticket_list(request.user, project=wanted["project"], state=wanted["state"], words=wanted["q"], before=before)
-    kept = {name: value for name, value in wanted.items() if value}
-    return {
-        "form": chosen,
-        "wanted": wanted,
-        "kept": kept,
-        "projects": projects,
-        "states": TicketState.choices,
-        "tickets": found.rows,
-        "older": found.older,
-        "before": before,
-        "size": limits.value("LIST_PAGE_ROWS"),
-        "operates": access.is_admin(request.user) or any(role >= Role.OPERATOR for role in access.roles(request.user).values()),
-        "live": live({"live_cursors": cursors}, *names, url=f"{reverse('tickets_fragment')}?{request.GET.urlencode()}") if names else "",  # type: ignore[arg-type]
-    }
+    def rows(asked: Asked) -> Page:
+        return queries.ticket_list(request.user, before=asked.before, **asked.wanted)
+
+    asked = lists.context(request, TicketFilter(request.GET), rows, role=Role.OPERATOR, fragment="tickets_fragment")
+    return asked | {"states": TicketState.choices}
 
 
 @page("tickets.new", SIGNED_IN, methods=("GET", "POST"))
@@ -99,7 +72,8 @@ def new(request: HttpRequest) -> HttpResponse:
         asked = form.cleaned_data
         require(request.user, Role.OPERATOR, asked["project"])
         ticket, made = opening.open_ticket(asked["project"], title=asked["title"], body=asked["body"])
-        messages.success(request, f"{ticket.key} is open." if made else f"{ticket.key} was opened with these words already.")
+        said = "is open" if made else "was opened with these words already"
+        messages.success(request, f"{ticket.key} {said}.")
         return redirect(ticket)
     context = {"form": form, "projects": form.fields["project"].queryset.exists()}  # type: ignore[attr-defined]
     return render(request, "tickets/new.html", context, status=422 if form.errors else 200)
@@ -161,7 +135,9 @@ def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> di
     }
 
 
-def _act(request: HttpRequest, ticket: Ticket, form: Form, act: Callable[[dict[str, Any]], Ticket], said: str) -> HttpResponse:
+def _act(
+    request: HttpRequest, ticket: Ticket, form: Form, act: Callable[[dict[str, Any]], Ticket], said: str
+) -> HttpResponse:
     """One change asked for by a form: done and said, or the page again with the reason where the button was."""
     status = 422
     if form.is_valid():

@@ -107,7 +107,7 @@ def renew(held: Sequence[Claim]) -> dict[int, bool]:
     lease = limits.value("LEASE_SECONDS")
     if connection.vendor == "postgresql":
         ids, fences = [claim.job_id for claim in held], [claim.fence for claim in held]
-        rows = _prepared(statements.RENEW_POSTGRESQL, {"lease": lease, "ids": ids, "fences": fences})
+        rows = statements.prepared(statements.RENEW_POSTGRESQL, {"lease": lease, "ids": ids, "fences": fences})
     else:
         pairs = json.dumps([[claim.job_id, claim.fence] for claim in held])
         with connection.cursor() as cursor:
@@ -123,8 +123,8 @@ ROUNDS = 5
 def _claim_postgresql(pool: str, kinds: list[str], worker: str, most: int) -> list[Any]:
     values = {"pool": pool, "kinds": kinds, "worker": worker, "most": most, "lease": limits.value("LEASE_SECONDS")}
     for _ in range(ROUNDS):
-        rows = _prepared(statements.CLAIM_POSTGRESQL, values)
-        if rows or not _prepared(statements.CLAIMABLE_POSTGRESQL, values | {"most": 1}):
+        rows = statements.prepared(statements.CLAIM_POSTGRESQL, values)
+        if rows or not statements.prepared(statements.CLAIMABLE_POSTGRESQL, values | {"most": 1}):
             return rows
     return []
 
@@ -162,16 +162,6 @@ def _take_lane(cursor: Any, lane: str, job: int) -> bool:
         return False
     cursor.execute("UPDATE workers_laneslot SET job_id = %s WHERE id = %s", [job, slot[0]])
     return True
-
-
-def _prepared(statement: str, values: dict[str, Any]) -> list[Any]:
-    """Run on psycopg's own cursor: Django's binds on the client and is never prepared (half the rate)."""
-    from psycopg import Cursor
-
-    connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
 
 
 def _read(value: Any) -> dict[str, Any]:

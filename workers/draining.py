@@ -18,7 +18,7 @@ from portal.core import limits
 from portal.core.cause import Actor, Cause
 from workers import claims, failures, fencing, kinds, wakeups
 from workers.claims import Cancelled, Claim, Interrupted, LeaseLost
-from workers.ending import end_attempt, end_unsettled
+from workers.ending import end_attempt, end_unsettled, succeed
 from workers.failures import JobFailed
 from workers.leases import LeaseKeeper
 from workers.models import Outcome, Pool
@@ -115,8 +115,14 @@ class Drain:
 
     def _end(self, claim: Claim, outcome: Outcome, error: str, result: Any) -> None:
         """End the attempt; where ``settle`` raises, as failed; where it raises again, without it."""
+
+        def end() -> bool:
+            if outcome is Outcome.SUCCEEDED:
+                return succeed(claim.job_id, claim.fence, claim.kind, result)
+            return end_attempt(claim.job_id, claim.fence, outcome, error=error)
+
         try:
-            ended = self._insist(claim, lambda: end_attempt(claim.job_id, claim.fence, outcome, error=error, result=result))
+            ended = self._insist(claim, end)
         except Exception as problem:
             log.exception("settle_failed", job=claim.job_id, kind=claim.kind)
             why = failures.described(problem)

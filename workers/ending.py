@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
 from portal.core.clock import Wall
 from portal.core.unit import unit_of_work
-from workers import failures, kinds, wakeups
+from workers import failures, kinds, statements, wakeups
 from workers.models import Attempt, Job, JobState, LaneSlot, Outcome, SubjectSlot
 
 _STATES = {
@@ -45,7 +46,23 @@ def end_attempt(
         delay = failures.backoff_seconds(outcome, earlier) if again else None
         _end(job, state, outcome, error, delay)
         _settle(job, fence, outcome, error, final=not again, result=result)
+        if job.lane or job.exclusive or delay == 0:
+            # What waited for the slot, or was handed back, may be claimed now.
+            wakeups.after_commit(job.pool)
     return True
+
+
+def succeed(job_id: int, fence: int, kind: str, result: Any) -> bool:
+    """``end_attempt`` as succeeded; in one statement where the kind settles nothing and the engine can."""
+    registered = kinds.get(kind)
+    plain = registered is not None and registered.settle is kinds.nothing_to_settle
+    if not plain or connection.vendor != "postgresql" or connection.in_atomic_block:
+        return end_attempt(job_id, fence, Outcome.SUCCEEDED, result=result)
+    for pool, freed in statements.prepared(statements.SUCCEED_POSTGRESQL, {"job": job_id, "fence": fence}):
+        if freed:
+            wakeups.announce(pool)
+        return True
+    return False
 
 
 def end_unsettled(job_id: int, fence: int, error: str, *, where: Q | None = None) -> bool:
@@ -101,5 +118,3 @@ def _settle(job: Job, fence: int | None, outcome: Outcome, error: str, *, final:
         if fence is not None:
             attempt = Attempt.objects.filter(job_id=job.pk, fence=fence).values_list("pk", flat=True).first()
         kind.settle(kinds.Ending(job.pk, attempt, job.subject, job.payload, outcome, error, final, result))
-    # A slot is free, or a retry is due soon: somebody should look.
-    wakeups.after_commit(job.pool)

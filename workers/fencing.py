@@ -70,13 +70,15 @@ def writing() -> Iterator[None]:
 
 
 def _restrict(wrapper: Any, on: bool) -> None:
-    with wrapper.cursor() as cursor:
+    wrapper.ensure_connection()
+    with wrapper.wrap_database_errors:
         if wrapper.vendor == "sqlite":
-            cursor.execute(f"PRAGMA query_only = {int(on)}")
+            wrapper.connection.execute(f"PRAGMA query_only = {int(on)}")
             # BEGIN IMMEDIATE is a write to SQLite; a handler may read in a transaction.
             wrapper.transaction_mode = "DEFERRED" if on else wrapper.settings_dict["OPTIONS"]["transaction_mode"]
         else:
-            cursor.execute(f"SET default_transaction_read_only = {'on' if on else 'off'}")
+            # The driver's own call: it is made twice for every job.
+            wrapper.connection.execute("SET default_transaction_read_only = " + ("on" if on else "off"))
 
 
 def _release() -> None:

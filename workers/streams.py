@@ -33,8 +33,9 @@ class OutputSource:
     """Rows of output; numbers are byte offsets of the spool."""
 
     def epoch(self, name: str) -> str:
-        # The rows of an attempt are never renumbered: one life is enough.
-        return "a"
+        # Of the attempt's own life: after a restore another attempt may have its number.
+        started = Attempt.objects.filter(pk=attempt_of(name)).values_list("started_at", flat=True).first()
+        return f"{int(started.timestamp() * 1000):x}" if started else "0"
 
     def head(self, names: Sequence[str]) -> dict[str, int]:
         rows = AttemptOutput.objects.filter(attempt_id__in=[attempt_of(name) for name in names]).values("attempt_id")

@@ -14,7 +14,7 @@ from tickets.models import Project
 _numbers = count(1)
 DOCUMENT = """# Delivery path review
 
-2 findings: 1 critical, 1 important.
+2 issues found. 1 CRITICAL, 1 IMPORTANT.
 
 | Ref | Severity | Title |
 |---|---|---|
@@ -49,7 +49,9 @@ def in_state(of: Project, state: str) -> Review:
     """A review in any state, past the transitions."""
     n = next(_numbers)
     series = Series.objects.create(project=of, name=f"Series {n}")
-    return Review.objects.create(series=series, number=1, title=f"Review {n}", content=b"# x\n", digest=f"{n:064d}", state=state)
+    return Review.objects.create(
+        series=series, number=1, title=f"Review {n}", content=b"# x\n", digest=f"{n:064d}", state=state
+    )
 
 
 def finding(of: Project, state: str = "open", severity: str = "critical") -> Finding:

@@ -40,7 +40,8 @@ def test_a_review_is_for_the_members_of_its_project(world: World, sign_in: SignI
 
 
 @pytest.mark.parametrize(
-    ("page", "role"), [("apply/", "reviewer"), ("read/", "operator"), ("tickets/", "operator"), ("findings/{}/answer/", "reviewer")]
+    ("page", "role"),
+    [("apply/", "reviewer"), ("read/", "operator"), ("tickets/", "operator"), ("findings/{}/answer/", "reviewer")],
 )
 def test_a_change_takes_its_role(world: World, sign_in: SignIn, page: str, role: str) -> None:
     review = build.applied(world.mc)
@@ -118,7 +119,9 @@ def test_a_bad_upload_says_why_and_keeps_the_text(
     assert not Review.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\x\\review.md", "a\nb.md", "x" * 300 + ".md", "gpj.\u202eexe"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "C:\\x\\review.md", "a\nb.md", "x" * 300 + ".md", "gpj.\u202eexe"]
+)
 def test_a_file_name_is_only_shown(world: World, sign_in: SignIn, name: str) -> None:
     answer = upload(sign_in(world.operator), file=file(b"# x", name))
     kept = Review.objects.get().file_name
@@ -281,7 +284,12 @@ def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign
         sign_in(world.operator).post(f"{applied.get_absolute_url()}tickets/", {"all": "1"})
         for n in range(size):
             build.received(world.mc, f"# {n}", series=f"Series {size} {n}")
-        urls = ["/reviews/", planned.get_absolute_url(), applied.get_absolute_url(), Ticket.objects.latest("pk").get_absolute_url()]
+        urls = [
+            "/reviews/",
+            planned.get_absolute_url(),
+            applied.get_absolute_url(),
+            Ticket.objects.latest("pk").get_absolute_url(),
+        ]
         return [counted(browser, url) for url in urls]
 
     few = costs(3)

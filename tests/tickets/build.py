@@ -41,7 +41,9 @@ def turn(of: Ticket, state: str = "done", *, seq: int = 1, output: str = "", **f
     version = AgentVersion.objects.first() or AgentVersion.objects.get(agent=agent())
     fields = {"base_commit": BASE, **fields}
     carrier = attempt(of.subject, of.project.scope, output)
-    return Turn.objects.create(ticket=of, seq=seq, attempt=carrier, agent_version=version, nonce="n", state=state, **fields)
+    return Turn.objects.create(
+        ticket=of, seq=seq, attempt=carrier, agent_version=version, nonce="n", state=state, **fields
+    )
 
 
 def repository(of: Project, path: str = "/srv/git/mc") -> Project:

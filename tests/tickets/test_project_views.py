@@ -82,7 +82,8 @@ def test_members_come_change_and_go(world: World, sign_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "role"), [("nobody@example.org", "10"), ("no address", "10"), ("outsider@example.org", "15"), ("outsider@example.org", "x")]
+    ("email", "role"),
+    [("nobody@example.org", "10"), ("no address", "10"), ("outsider@example.org", "15"), ("outsider@example.org", "x")],
 )
 def test_a_member_has_an_account_and_a_role(world: World, sign_in: SignIn, email: str, role: str) -> None:
     answer = sign_in(world.owner).post(f"{URL}members/", {"email": email, "role": role})
@@ -92,7 +93,10 @@ def test_a_member_has_an_account_and_a_role(world: World, sign_in: SignIn, email
 
 def test_the_last_owner_stays(world: World, sign_in: SignIn) -> None:
     browser = sign_in(world.owner)
-    for url, sent in (("members/leave/", {"user": world.owner.pk}), ("members/", {"email": world.owner.email, "role": "10"})):
+    for url, sent in (
+        ("members/leave/", {"user": world.owner.pk}),
+        ("members/", {"email": world.owner.email, "role": "10"}),
+    ):
         answer = browser.post(f"{URL}{url}", sent)
         assert answer.status_code == 409 and "is the last owner of MC" in answer.content.decode()
     assert Membership.objects.get(user=world.owner).role == Role.OWNER

@@ -23,13 +23,17 @@ def test_a_stream_lies_in_the_scope_of_its_project(world: World, django_assert_n
     assert rights.project_scope("project:999999") is None
 
 
-@pytest.mark.parametrize("name", ["ticket:", "ticket:MC-0", "ticket:mc-1", "ticket:MC-1 ", "ticket:MC-1\n", "ticket:MC-١"])
+@pytest.mark.parametrize(
+    "name", ["ticket:", "ticket:MC-0", "ticket:mc-1", "ticket:MC-1 ", "ticket:MC-1\n", "ticket:MC-١"]
+)
 def test_what_is_no_ticket_has_no_scope(name: str, django_assert_num_queries: Any, db: None) -> None:
     with django_assert_num_queries(0):
         assert rights.ticket_scope(name) is None
 
 
-@pytest.mark.parametrize("name", ["project:", "project:0", "project:01", "project:-1", f"project:{2**63}", "project:1\n", "project:²"])
+@pytest.mark.parametrize(
+    "name", ["project:", "project:0", "project:01", "project:-1", f"project:{2**63}", "project:1\n", "project:²"]
+)
 def test_what_is_no_project_has_no_scope(name: str, django_assert_num_queries: Any, db: None) -> None:
     with django_assert_num_queries(0):
         assert rights.project_scope(name) is None

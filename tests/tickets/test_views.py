@@ -55,7 +55,10 @@ def test_lists_show_only_the_projects_of_the_reader(world: World, sign_in: SignI
     other = factories.project("LAN", "Lantern")
     build.ticket(world.mc, title="Ours")
     build.ticket(other, title="Theirs")
-    seen = {name: sign_in(getattr(world, name)).get("/tickets/").content.decode() for name in ("viewer", "admin", "outsider")}
+    seen = {
+        name: sign_in(getattr(world, name)).get("/tickets/").content.decode()
+        for name in ("viewer", "admin", "outsider")
+    }
     assert "Ours" in seen["viewer"] and "Theirs" not in seen["viewer"]
     assert "Ours" in seen["admin"] and "Theirs" in seen["admin"]
     assert "You belong to no project" in seen["outsider"]
@@ -76,7 +79,8 @@ def test_buttons_are_those_of_the_state_and_the_role(world: World, sign_in: Sign
     assert shown == {
         ("open", "viewer"): [], ("open", "operator"): ["assign"], ("open", "reviewer"): ["assign"],
         ("running", "viewer"): [], ("running", "operator"): ["stop"], ("running", "reviewer"): ["stop"],
-        ("in_review", "viewer"): [], ("in_review", "operator"): ["assign"], ("in_review", "reviewer"): ["assign", "accept"],
+        ("in_review", "viewer"): [], ("in_review", "operator"): ["assign"],
+        ("in_review", "reviewer"): ["assign", "accept"],
         ("done", "viewer"): [], ("done", "operator"): [], ("done", "reviewer"): ["reopen"],
     }  # fmt: skip
 
@@ -163,7 +167,12 @@ def test_a_ticket_goes_from_open_to_accepted_and_back(world: World, sign_in: Sig
     answer = sign_in(world.operator).post(f"{url}assign/", {"agent": agent.pk, "expected_version": 1})
     assert answer["Location"] == url
     job = Job.objects.get(kind="turn")
-    assert (job.subject, job.unique_key, job.audience, job.state) == (ticket.subject, ticket.subject, world.mc.scope, "queued")
+    assert (job.subject, job.unique_key, job.audience, job.state) == (
+        ticket.subject,
+        ticket.subject,
+        world.mc.scope,
+        "queued",
+    )
 
     ticket.refresh_from_db()
     TICKET.move(ticket, "begin")
@@ -238,9 +247,14 @@ def test_what_cannot_be_assigned_says_why(world: World, sign_in: SignIn) -> None
 
 def test_a_reason_over_its_limit_is_named_and_kept(world: World, sign_in: SignIn) -> None:
     ticket = build.ticket(world.mc, "done")
-    answer = sign_in(world.reviewer).post(f"{ticket.get_absolute_url()}reopen/", {"reason": "y" * 2001, "expected_version": 1})
+    answer = sign_in(world.reviewer).post(
+        f"{ticket.get_absolute_url()}reopen/", {"reason": "y" * 2001, "expected_version": 1}
+    )
     assert answer.status_code == 422
-    assert "At most 2,000 characters (you sent 2,001)." in answer.content.decode() and "y" * 2001 in answer.content.decode()
+    assert (
+        "At most 2,000 characters (you sent 2,001)." in answer.content.decode()
+        and "y" * 2001 in answer.content.decode()
+    )
 
 
 # Turns ------------------------------------------------------------------------------------
@@ -278,7 +292,7 @@ def test_the_whole_output_is_a_file_and_no_page(world: World, sign_in: SignIn) -
 
 
 def keys(answer: Any) -> list[str]:
-    return [ticket.title for ticket in answer.context["tickets"]]
+    return [ticket.title for ticket in answer.context["rows"]]
 
 
 def test_filters_are_in_the_address(world: World, sign_in: SignIn) -> None:

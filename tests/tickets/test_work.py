@@ -35,7 +35,9 @@ def test_a_deleted_ticket_leaves_its_number(world: World) -> None:
 
 def test_a_new_ticket_has_one_line_of_history(world: World) -> None:
     ticket = work.create_ticket(world.mc, title="a", reason="Because.")
-    assert list(Activity.objects.filter(subject=ticket.subject).values_list("verb", "reason")) == [("ticket.created", "Because.")]
+    assert list(Activity.objects.filter(subject=ticket.subject).values_list("verb", "reason")) == [
+        ("ticket.created", "Because.")
+    ]
 
 
 def test_the_same_words_within_a_minute_are_one_ticket(world: World) -> None:

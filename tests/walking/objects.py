@@ -99,7 +99,10 @@ class Objects:
         return {
             "tickets.new": (Role.OPERATOR, {"project": mc, "title": "Walked", "body": "x"}),
             "reviews.new": (Role.OPERATOR, {"project": mc, "series": "walked", "text": "# x"}),
-            "deployments.new": (Role.RELEASER, {"service": self.service.pk, "environment": self.environment.pk}),
+            "deployments.new": (
+                Role.RELEASER,
+                {"service": self.service.pk, "environment": self.environment.pk, "commit": "abcdef1"},
+            ),
             "deployments.new_service": (Role.OWNER, {"title": "walked", "command": "true"}),
             "deployments.new_environment": (Role.OWNER, {"title": "walked"}),
         }
@@ -125,7 +128,8 @@ def build() -> Objects:
     service = Service.objects.create(project=world.mc, name="web", command=["true"])
     environment = Environment.objects.create(project=world.mc, name="live")
     deployment = rollout.request(service, environment)
-    Step.objects.filter(deployment=deployment).update(state=StepState.WAITING)
+    (claim,) = claims.claim("turns", [rollout.STEP_KIND], worker="turns@walk", most=1)
+    Step.objects.filter(deployment=deployment).update(state=StepState.RUNNING, attempt_id=claim.attempt_id)
     secrets.store("deploy-key", "canary-of-the-walk")
     tokens.issue(world.viewer, name="laptop", days=1, may_write=False)
     Schedule.objects.get_or_create(name="walked", defaults={"kind": "sweep", "every_seconds": 60})
