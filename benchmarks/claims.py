@@ -5,8 +5,8 @@
 A job is enqueued in bulk, claimed in batches of 50 with an attempt, and ended
 under its fence with a commit of its own: what a worker does, without Celery.
 The reference is two processes with one autocommit UPDATE for each job, run
-before and after each round on the same server (TEST_DATABASE_URL, or one that
-is started). A round counts only when every job succeeded with one attempt.
+before and after each round on the same server: one that is started for it and,
+unlike those of the tests, waits for its disk. A round counts only when every job succeeded with one attempt.
 """
 
 from __future__ import annotations
@@ -37,25 +37,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=6000)
     options = parser.parse_args()
-    from tests.engines import postgresql
+    from tests.engines import postgresql, valkey
 
-    server = None if os.environ.get("TEST_DATABASE_URL") else postgresql.start()
-    url = server.url if server else os.environ["TEST_DATABASE_URL"]
-    name = f"bench_{os.getpid()}"
-    postgresql.create_database(url, name)
+    # A job that is lost with the power is not a durable one.
+    postgresql._SETTINGS.update(fsync="on", full_page_writes="on")
+    server = postgresql.start()
+    store = valkey.start()
     try:
         with tempfile.TemporaryDirectory(prefix="sr-", dir="/tmp") as folder:
-            prepare(postgresql.database_url(url, name), folder)
+            prepare(server.url, store.url, folder)
             print(json.dumps(measure(options.rounds, options.jobs), indent=2))
     finally:
-        postgresql.drop_database(url, name)
-        if server:
-            server.stop()
+        store.stop()
+        server.stop()
 
 
-def prepare(url: str, folder: str) -> None:
+def prepare(url: str, redis_url: str, folder: str) -> None:
     """A migrated database with a thousand finished jobs: on empty tables the first plans are bad ones."""
-    os.environ |= {"DATABASE_URL": url, "DATA_DIR": folder, "REDIS_URL": os.environ.get("TEST_REDIS_URL", "unix:///none")}
+    os.environ |= {
+        "DATABASE_URL": url,
+        "DATA_DIR": folder,
+        "REDIS_URL": os.environ.get("TEST_REDIS_URL", "unix:///none"),
+    }
     os.environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings", "LOG_LEVEL": "ERROR"}
     import django
 
@@ -79,6 +82,8 @@ def prepare(url: str, folder: str) -> None:
 
 
 def measure(rounds: int, jobs: int) -> dict[str, Any]:
+    from django.db import connections
+
     shares: list[float] = []
     rates: list[float] = []
     references = [reference(jobs)]
@@ -86,6 +91,7 @@ def measure(rounds: int, jobs: int) -> dict[str, Any]:
         rates.append(engine(jobs))
         references.append(reference(jobs))
         shares.append(rates[-1] / statistics.mean(references[-2:]))
+    connections.close_all()
     return {
         "jobs": jobs,
         "rounds": rounds,

@@ -424,7 +424,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "short", "expires": LIMITS["TICK_INTERVAL_SECONDS"] * 2},
     }
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
+# One entry, due every few seconds: nothing is worth keeping in a schedule file.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 # Pages ---------------------------------------------------------------------
 

@@ -141,7 +141,9 @@ def _stderr_tail(path: Path, offset: int) -> list[Chunk]:
 
 def _recover(claim: Claim) -> None:
     """End what an earlier attempt of this job left here, and keep the tail of its output."""
-    earlier = Attempt.objects.filter(job_id=claim.job_id, fence__lt=claim.fence).order_by("id").values_list("pk", flat=True)
+    earlier = (
+        Attempt.objects.filter(job_id=claim.job_id, fence__lt=claim.fence).order_by("id").values_list("pk", flat=True)
+    )
     for attempt in earlier:
         try:
             sweep(_marker(attempt))
@@ -150,8 +152,13 @@ def _recover(claim: Claim) -> None:
         folder = _folder(attempt)
         spool = folder / "run" / "stdout.spool"
         if spool.exists():
-            stored = AttemptOutput.objects.filter(attempt_id=attempt).aggregate(end=Max(F("offset") + F("length")))["end"] or 0
-            pieces = [(chunk.offset, chunk.end - chunk.offset, chunk.text) for chunk in SpoolReader(spool, stored).finish()]
+            stored = (
+                AttemptOutput.objects.filter(attempt_id=attempt).aggregate(end=Max(F("offset") + F("length")))["end"]
+                or 0
+            )
+            pieces = [
+                (chunk.offset, chunk.end - chunk.offset, chunk.text) for chunk in SpoolReader(spool, stored).finish()
+            ]
             output.store(claim, pieces, attempt_id=attempt)
         shutil.rmtree(folder, ignore_errors=True)
 

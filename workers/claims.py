@@ -73,7 +73,10 @@ class Claim:
 
     @contextmanager
     def fenced(self) -> Iterator[UnitOfWork]:
-        """One transaction that begins by renewing this claim; raises ``LeaseLost`` and writes nothing where it cannot."""
+        """One transaction that begins by renewing this claim.
+
+        Raises ``LeaseLost`` and writes nothing where it cannot.
+        """
         asked_at = time.monotonic()
         with fencing.writing():
             held = renew([self])
@@ -97,7 +100,12 @@ def claim(pool: Pool | str, kinds: Sequence[str], *, worker: str, most: int) -> 
     asked_at = time.monotonic()
     taken = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
     rows = taken(str(pool), list(kinds), worker, most)
-    return [Claim(*row[:5], _read(row[5]), _read(row[6]), row[7], worker, trust(asked_at)) for row in rows]
+    return [_claim_of(row, worker, trust(asked_at)) for row in rows]
+
+
+def _claim_of(row: Any, worker: str, trusted_until: float) -> Claim:
+    job, attempt, kind, fence, subject, payload, cause, audience = row
+    return Claim(job, attempt, kind, fence, subject, _read(payload), _read(cause), audience, worker, trusted_until)
 
 
 def renew(held: Sequence[Claim]) -> dict[int, bool]:
@@ -130,7 +138,7 @@ def _claim_postgresql(pool: str, kinds: list[str], worker: str, most: int) -> li
 
 
 def _claim_sqlite(pool: str, kinds: list[str], worker: str, most: int) -> list[Any]:
-    values = {"pool": pool, "kinds": json.dumps(kinds), "most": most}
+    values: dict[str, Any] = {"pool": pool, "kinds": json.dumps(kinds), "most": most}
     # Never take the write lock to find nothing.
     with connection.cursor() as cursor:
         cursor.execute(statements.CLAIMABLE_SQLITE, values | {"most": 1})
@@ -148,7 +156,8 @@ def _claim_sqlite(pool: str, kinds: list[str], worker: str, most: int) -> list[A
             if exclusive:
                 subjects.add(subject)
                 cursor.execute("INSERT INTO workers_subjectslot (subject, job_id) VALUES (%s, %s)", [subject, job])
-            row = {"id": job, "worker": worker, "fence": fence + 1, "lease": f"+{limits.value('LEASE_SECONDS')} seconds"}
+            lease = f"+{limits.value('LEASE_SECONDS')} seconds"
+            row = {"id": job, "worker": worker, "fence": fence + 1, "lease": lease}
             cursor.execute(statements.CLAIM_ONE_SQLITE, row)
             cursor.execute(statements.ATTEMPT_SQLITE, row)
             taken.append((job, cursor.fetchone()[0], kind, fence + 1, subject, payload, cause, audience))

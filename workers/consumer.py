@@ -18,15 +18,14 @@ from portal.core import limits
 from workers import process
 from workers.models import Pool
 
-
 # A broker that hangs holds the worker, and its looks, for as long as an answer is waited for.
 ANSWER_SECONDS = 3
 
 
-class PatientConsumer(Consumer):  # type: ignore[misc]
+class PatientConsumer(Consumer):
     def connection_for_read(self, heartbeat: float | None = None) -> Connection:
         conn = self.app.connection_for_read(heartbeat=heartbeat)
-        conn.transport_options = {**conn.transport_options, "socket_timeout": ANSWER_SECONDS}
+        conn.transport_options = {**(conn.transport_options or {}), "socket_timeout": ANSWER_SECONDS}
         return self.ensure_connected(conn)
 
     def ensure_connected(self, conn: Connection) -> Connection:
@@ -40,11 +39,12 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
 
             return ensure(errback, max_retries, callback=between_tries)
 
-        conn.ensure_connection = patiently
+        # On this one connection, and only while it is made.
+        vars(conn)["ensure_connection"] = patiently
         try:
             return super().ensure_connected(conn)
         finally:
-            del conn.ensure_connection
+            del vars(conn)["ensure_connection"]
 
 
 _looked_at = time.monotonic()

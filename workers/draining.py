@@ -85,7 +85,9 @@ class Drain:
 
     def _run_one(self, claim: Claim) -> None:
         actor = Actor("worker", self.worker, self.worker)
-        cause = Cause(actor, claim.cause.get("request_id") or causes.new_request_id(), f"job:{claim.job_id}/{claim.fence}")
+        cause = Cause(
+            actor, claim.cause.get("request_id") or causes.new_request_id(), f"job:{claim.job_id}/{claim.fence}"
+        )
         with causes.bound(cause):
             try:
                 result = self._handle(claim)

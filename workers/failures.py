@@ -58,7 +58,8 @@ def backoff_seconds(outcome: Outcome, earlier: int) -> float:
         return 0.0
     first, cap = limits.value("RETRY_FIRST_SECONDS"), limits.value("RETRY_CAP_SECONDS")
     # 2 ** 20 is past any cap: a bound for the exponent, not for the wait
-    return random.uniform(0.1, 1.0) * min(cap, first * 2 ** min(earlier, 20))
+    longest: int = min(cap, first * 2 ** min(earlier, 20))
+    return random.uniform(0.1, 1.0) * longest
 
 
 def is_outage(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.utils import Error as DatabaseFailure
@@ -33,8 +33,9 @@ class UnfencedWrite(Exception):
 def reading_only() -> Iterator[None]:
     """For the time of a handler. Raises ``UnfencedWrite`` where the database refused a write."""
     token = _guarded.set(True)
+    # The object behind Django's proxy, whose method is replaced.
+    parked = _Parked(connections[DEFAULT_DB_ALIAS])
     try:
-        _restrict(connection, True)
         yield
     except (DatabaseFailure, DriverFailure, sqlite3.Error) as error:
         # The driver's own where the handler went past Django (COPY does).
@@ -43,7 +44,7 @@ def reading_only() -> Iterator[None]:
         raise
     finally:
         _guarded.reset(token)
-        _release()
+        parked.end()
 
 
 @contextmanager
@@ -67,6 +68,34 @@ def writing() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION READ WRITE")
         yield
+
+
+class _Parked:
+    """A session that is restricted when it is first used: a handler that never asks the database pays for nothing.
+
+    Django connects where ``wrapper.connection`` is None; meanwhile that means to take up the parked session.
+    """
+
+    def __init__(self, wrapper: Any) -> None:
+        self.wrapper, self.session = wrapper, wrapper.connection
+        if self.session is not None:
+            wrapper.connection = None
+            wrapper.connect = self._take_up
+
+    def _take_up(self) -> None:
+        self._put_back()
+        _restrict(self.wrapper, True)
+
+    def _put_back(self) -> None:
+        del self.wrapper.connect
+        self.wrapper.connection, self.session = self.session, None
+
+    def end(self) -> None:
+        """Back to normal, however the handler left it."""
+        if self.session is not None:
+            self._put_back()
+        else:
+            _release()
 
 
 def _restrict(wrapper: Any, on: bool) -> None:

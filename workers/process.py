@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from celery.worker import state as celery_state
 from django.db import close_old_connections
@@ -18,7 +20,7 @@ log = structlog.get_logger(__name__)
 def stopping() -> bool:
     """Celery's own flags, set by its signal handlers: TERM finishes or hands back, QUIT ends."""
     # By identity: a warm stop is asked for with exit code 0, which equals False.
-    flags = (celery_state.should_stop, celery_state.should_terminate)
+    flags: tuple[Any, ...] = (celery_state.should_stop, celery_state.should_terminate)
     return any(flag is not None and flag is not False for flag in flags)
 
 

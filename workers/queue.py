@@ -109,11 +109,13 @@ def cancel(job: Job, *, reason: str) -> Job:
     this (its worker, or the sweep) ends it as cancelled.
     """
     with unit_of_work() as work:
-        # The lock decides: without it the job could be claimed, or handed back, between a look at one state and the next.
+        # The lock decides: without it the job could be claimed, or handed back, between two looks at its state.
         state = Job.objects.filter(pk=job.pk).select_for_update().values_list("state", flat=True).first()
         if state == JobState.QUEUED:
             end_queued(job.pk, Outcome.CANCELLED, reason)
-            work.record("job.cancelled", job.name, before={"state": "queued"}, after={"state": "cancelled"}, reason=reason)
+            work.record(
+                "job.cancelled", job.name, before={"state": "queued"}, after={"state": "cancelled"}, reason=reason
+            )
         elif state == JobState.RUNNING:
             Job.objects.filter(pk=job.pk).update(cancel_at=Wall())
             work.record("job.cancel_asked", job.name, before={"state": "running"}, reason=reason)
@@ -137,7 +139,8 @@ def requeue(job: Job) -> Job:
                     state=JobState.QUEUED, run_after=Wall(), cancel_at=None, finished_at=None, fence=F("fence") + 1
                 )
         except IntegrityError:
-            raise Refused(f"Job {job.pk} cannot go again: another {kinds.label(job.kind)} for the same thing is on its way.") from None
+            rival = f"another {kinds.label(job.kind)} for the same thing is on its way"
+            raise Refused(f"Job {job.pk} cannot go again: {rival}.") from None
         if moved != 1:
             job.refresh_from_db()
             raise Refused(f"Job {job.pk} is {job.state}; only a dead or cancelled job can be requeued.")

@@ -27,7 +27,9 @@ def run_due(now: datetime | None = None) -> int:
     asked = now or clock.now()
     enqueued = 0
     for schedule in Schedule.objects.filter(enabled=True, next_due_at__lte=asked).order_by("id"):
-        with causes.acting(Actor("clock", schedule.name, f"schedule {schedule.name}"), because=f"schedule:{schedule.name}"):
+        with causes.acting(
+            Actor("clock", schedule.name, f"schedule {schedule.name}"), because=f"schedule:{schedule.name}"
+        ):
             try:
                 enqueued += _take(schedule, asked)
             except Exception as problem:

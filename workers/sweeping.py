@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import time
 
 import structlog
 from django.db.models import Q
@@ -11,27 +11,27 @@ from portal.core import cause as causes
 from portal.core import clock, limits
 from portal.core.cause import Actor
 from portal.core.clock import Wall
+from portal.live import publishing
 from workers import failures, kinds, presence, wakeups
 from workers.ending import end_attempt, end_queued, end_unsettled
 from workers.models import Job, JobState, Outcome, Pool
 
 log = structlog.get_logger(__name__)
 SWEEP_MOST_JOBS = 200
+PRUNE_EVERY_SECONDS = 600.0
 CLOCK = Actor("clock", "", "the clock")
 
 
 def sweep() -> int:
     """End attempts whose lease is over; returns how many. Many sweepers at once are harmless."""
     expired = Q(lease_until__lt=Wall())
-    rows = Job.objects.filter(expired, state=JobState.RUNNING).order_by("id").values("pk", "fence", "worker", "cancel_at")
+    rows = Job.objects.filter(expired, state=JobState.RUNNING).order_by("id").values("pk", "fence", "worker")
     ended = 0
     for row in list(rows[:SWEEP_MOST_JOBS]):
-        cancelled = row["cancel_at"] is not None
-        outcome = Outcome.CANCELLED if cancelled else Outcome.LOST
-        error = "Stopped on request; its worker was lost." if cancelled else f"Worker {row['worker']} was lost: its lease ran out."
+        error = f"Worker {row['worker']} was lost: its lease ran out."
         with causes.acting(CLOCK, because="sweep"):
             try:
-                ended += end_attempt(row["pk"], row["fence"], outcome, error=error, where=expired)
+                ended += end_attempt(row["pk"], row["fence"], Outcome.LOST, error=error, where=expired)
             except Exception as problem:
                 # One job that cannot be settled must not keep the others waiting, nor come back at every sweep.
                 log.exception("sweep_failed", job=row["pk"])
@@ -52,7 +52,9 @@ def refuse_unknown() -> int:
     rows = Job.objects.filter(state=JobState.QUEUED, run_after__lt=waited).exclude(kind__in=known).order_by("id")
     found = list(rows.values_list("pk", "kind")[:SWEEP_MOST_JOBS])
     with causes.acting(CLOCK, because="sweep"):
-        return sum(end_queued(pk, Outcome.BAD_INPUT, f"Bad input: no kind of job is named {kind}.") for pk, kind in found)
+        return sum(
+            end_queued(pk, Outcome.BAD_INPUT, f"Bad input: no kind of job is named {kind}.") for pk, kind in found
+        )
 
 
 def announce_due() -> list[str]:
@@ -64,6 +66,15 @@ def announce_due() -> list[str]:
     return pools
 
 
-def prune() -> None:
-    """Forget processes long gone."""
-    presence.forget_old(clock.now() - timedelta(0))
+_pruned_at = -PRUNE_EVERY_SECONDS
+
+
+def prune_if_due() -> bool:
+    """Every ten minutes of this process: forget events past their time, and processes long gone."""
+    global _pruned_at
+    if time.monotonic() - _pruned_at < PRUNE_EVERY_SECONDS:
+        return False
+    _pruned_at = time.monotonic()
+    publishing.prune(limits.value("EVENT_KEEP_HOURS"))
+    presence.forget_old(clock.now())
+    return True

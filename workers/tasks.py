@@ -25,3 +25,4 @@ def tick(**_: Any) -> None:
     sweeping.refuse_unknown()
     schedules.run_due()
     sweeping.announce_due()
+    sweeping.prune_if_due()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -39,9 +38,11 @@ class _Publisher:
             return False
         try:
             connection = self._connection()
-            client = connection.default_channel.client
-            if client.set(_flag(pool), 1, nx=True, ex=FLAG_SECONDS):
-                current_app.send_task("workers.drain", kwargs={"pool": pool}, queue=pool, connection=connection, retry=False)
+            channel: Any = connection.default_channel
+            if channel.client.set(_flag(pool), 1, nx=True, ex=FLAG_SECONDS):
+                current_app.send_task(
+                    "workers.drain", kwargs={"pool": pool}, queue=pool, connection=connection, retry=False
+                )
             return True
         except Exception as error:
             log.warning("wakeup_not_sent", pool=pool, error=type(error).__name__)
@@ -54,7 +55,8 @@ class _Publisher:
         if time.monotonic() < self.resting_until:
             return
         try:
-            self._connection().default_channel.client.delete(_flag(pool))
+            channel: Any = self._connection().default_channel
+            channel.client.delete(_flag(pool))
         except Exception:
             self.resting_until = time.monotonic() + REST_SECONDS
             self._forget()
@@ -87,10 +89,15 @@ def _flag(pool: str) -> str:
 
 def after_commit(pool: str) -> None:
     """Wake ``pool`` once the open unit of work has committed."""
-    unit.current().after_commit(("wake", pool), partial(announce, pool))
+
+    def wake() -> None:
+        announce(pool)
+
+    unit.current().after_commit(("wake", pool), wake)
 
 
 def announce(pool: str) -> bool:
+    """Whether a wake-up is on its way; false while the broker is left alone."""
     return _publisher.announce(str(pool))
 
 

@@ -40,7 +40,9 @@ def run(claim: Claim) -> str:
 
 
 def settle(ending: Ending) -> None:
-    unit.current().record("test.settled", f"job:{ending.job_id}", after={"outcome": ending.outcome, "final": ending.final})
+    unit.current().record(
+        "test.settled", f"job:{ending.job_id}", after={"outcome": ending.outcome, "final": ending.final}
+    )
     first = 1 if ending.result == "ran under 1" else 0
     _die(ending.payload, first, "in the settling")
     transaction.on_commit(lambda: _die(ending.payload, first, "after the end"))

@@ -43,7 +43,7 @@ class TestKill:
         self, stack: Any, ready: Callable[..., list[Any]], engine: str
     ) -> None:
         stack.start_broker()
-        workers = ready(short=5, turns=3) if engine == "postgresql" else ready(short=2, turns=2)
+        workers = ready(short=5, turns=3) if engine == "postgresql" else ready(short=3, turns=1)
         phases = PHASES if engine == "postgresql" else PHASES[1:4:2]
         queue.set_lane("lane", 3)
         doomed = {}
@@ -73,7 +73,9 @@ class TestStop:
         [worker] = ready(short=1)
         job = queue.enqueue("test.slow", payload={"seconds": 60})
         waiting = [queue.enqueue("test.short").pk for _ in range(3)]
-        stack.wait("the job's start", lambda: Activity.objects.filter(verb="test.began", subject=f"{job.name}/1").exists())
+        stack.wait(
+            "the job's start", lambda: Activity.objects.filter(verb="test.began", subject=f"{job.name}/1").exists()
+        )
         worker.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert worker.wait(10) == 0

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Any
 
-
 _inherited: list[Any] = []
 
 
@@ -29,7 +28,7 @@ def race(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *, 
         runners.append((process, ours))
     results = []
     try:
-        for process, answers in runners:
+        for _, answers in runners:
             if not answers.poll(seconds):
                 raise TimeoutError(f"a racer did not end within {seconds:g} s")
             failed, value = answers.recv()

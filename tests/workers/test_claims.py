@@ -56,7 +56,9 @@ class TestOneWinner:
         _many(jobs)
         taken: list[tuple[int, int, str]] = []
         for turn in range(rounds):
-            won = race(_take_all, [(f"worker-{turn}-{n}", random.Random(n).choice([1, 7, 50])) for n in range(processes)])
+            won = race(
+                _take_all, [(f"worker-{turn}-{n}", random.Random(n).choice([1, 7, 50])) for n in range(processes)]
+            )
             claimed = [row for rows in won for row in rows]
             assert Counter(job for job, _, _ in claimed) == Counter(Job.objects.values_list("pk", flat=True))
             assert {fence for _, fence, _ in claimed} == {turn + 1}, "fences rise by one with each claim"

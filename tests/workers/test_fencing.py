@@ -134,7 +134,7 @@ class TestHandler:
     def test_cursors_and_settings_of_its_session_are_no_writes(self, kind: Make, drain: Callable[[], int]) -> None:
         def run(claim: Claim) -> None:
             with connection.cursor() as cursor:
-                cursor.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT * FROM n")
+                cursor.execute("WITH n AS (SELECT i FROM generate_series(1, 9) i) SELECT * FROM n")
                 assert cursor.rowcount == 9
                 with transaction.atomic():
                     cursor.execute("DECLARE walk CURSOR FOR SELECT * FROM workers_job")
@@ -236,7 +236,7 @@ class TestStaleWorker:
         return {
             "claim.fenced": fenced,
             "output.store": lambda: output.store(claim, [(0, 5, "stale")]),
-            "output.store of an earlier attempt": lambda: output.store(claim, [(0, 5, "x")], attempt_id=claim.attempt_id),
+            "output.store of an attempt": lambda: output.store(claim, [(0, 5, "x")], attempt_id=claim.attempt_id),
             "end_attempt": lambda: end_attempt(claim.job_id, claim.fence, Outcome.SUCCEEDED),
             "end_attempt as failed": lambda: end_attempt(claim.job_id, claim.fence, Outcome.FAILED),
             "end_unsettled": lambda: end_unsettled(claim.job_id, claim.fence, "x"),
@@ -273,7 +273,7 @@ class TestStaleWorker:
         assert said.split("\n")[:-1] == [
             "claim.fenced LeaseLost",
             "output.store LeaseLost",
-            "output.store of an earlier attempt LeaseLost",
+            "output.store of an attempt LeaseLost",
             "end_attempt False",
             "end_attempt as failed False",
             "end_unsettled False",

@@ -27,7 +27,8 @@ def announce(entrance: str, report: Report) -> None:
     if not report.may_start:
         sys.stderr.write(f"shiproom: {entrance} does not start.\n{wording.text(report)}\n")
         sys.stderr.flush()
-    elif report.overridden:
+        return
+    if report.overridden:
         logger.warning("schema guard overridden at %s: %s. %s", entrance, report.override, report.sentence)
     elif report.answer is Answer.BANNER:
         logger.warning("schema guard at %s: %s", entrance, report.sentence)
