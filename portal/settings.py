@@ -8,8 +8,10 @@ with one line that names the variable, and exit code 2.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from datetime import datetime
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
@@ -118,6 +120,10 @@ if "*" in ALLOWED_HOSTS:
 _local = () if SECURE else ("localhost", "127.0.0.1")
 _own_origins = {BASE_URL.rstrip("/"), *(f"{_base.scheme}://{host}:{_base.port or PORT}" for host in _local)}
 ORIGINS = [origin.rstrip("/") for origin in text("ORIGINS").split(",") if origin] or sorted(_own_origins)
+for _origin in ORIGINS:
+    # They stand in a header: nothing but an origin may.
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+", _origin):
+        refuse("ORIGINS", f"{_origin!r} is not of the form https://host[:port].")
 CSRF_TRUSTED_ORIGINS = ORIGINS
 
 try:
@@ -210,6 +216,12 @@ try:
 except (ImproperlyConfigured, ValueError, KeyError):
     refuse("EMAIL_URL", "is not of the form smtp+tls://user:password@host:587.")
 DEFAULT_FROM_EMAIL = text("FROM_EMAIL", f"shiproom@{_base.hostname}")
+try:
+    validate_email(parseaddr(DEFAULT_FROM_EMAIL)[1] if "\n" not in DEFAULT_FROM_EMAIL else "")
+except ValidationError:
+    # The default is of a host without a dot where the installation is.
+    if text("FROM_EMAIL"):
+        refuse("FROM_EMAIL", f"{DEFAULT_FROM_EMAIL!r} is not an e-mail address.")
 
 # The schema guard's override: "<reason> until <time with zone>"; logged and shown while it holds.
 SCHEMA_GUARD_OVERRIDE = text("SCHEMA_GUARD_OVERRIDE")

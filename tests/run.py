@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
         _ensure_chromium()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
-        results = []
+        results: list[Result] = []
         for engine in engines:
             arguments = [*rest, "--second"] if results else rest
             results.append(_run(engine, arguments, environment, Path(reports) / f"{engine}.xml"))

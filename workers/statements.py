@@ -5,7 +5,9 @@ Facts behind it (measured): WHERE compares with ``statement_timestamp()``
 ``clock_timestamp()`` (``now()`` stands still in a transaction);
 ``= ANY(ARRAY(...))`` keeps the primary key in the plan where a join would
 not; what decides a limit is a row that is locked or a unique key that is
-inserted, while EXISTS over other rows is only a filter.
+inserted, while EXISTS over other rows is only a filter. ``(state = 'running')
+IS TRUE`` is what no index answers: the planner would leave the primary key for
+the dead entries of an index by state.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ RENEW_POSTGRESQL: Final = """
 UPDATE workers_job j
    SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM unnest(%(ids)s::bigint[], %(fences)s::int[]) h(id, fence)
- WHERE j.id = h.id AND j.fence = h.fence AND j.state = 'running'
+ WHERE j.id = h.id AND j.fence = h.fence AND (j.state = 'running') IS TRUE
 RETURNING j.id, j.cancel_at IS NOT NULL
 """
 RENEW_SQLITE: Final = f"""
@@ -128,7 +130,7 @@ SUCCEED_POSTGRESQL: Final = """
 WITH done AS (
     UPDATE workers_job
        SET state = 'succeeded', worker = '', lease_until = NULL, error = '', finished_at = clock_timestamp()
-     WHERE id = %(job)s AND fence = %(fence)s AND state = 'running'
+     WHERE id = %(job)s AND fence = %(fence)s AND (state = 'running') IS TRUE
     RETURNING id, fence, pool, lane, exclusive),
 attempt AS (
     UPDATE workers_attempt a SET outcome = 'succeeded', ended_at = clock_timestamp()

@@ -48,6 +48,12 @@ def transition(verb: str, sources: Iterable[str], target: str, label: str = "") 
     return Transition(verb, frozenset(map(str, sources)), str(target), label)
 
 
+def spoken(subject: str) -> str:
+    """A subject as a sentence begins with it: "ticket:MC-294" is "Ticket MC-294"."""
+    kind, _, name = subject.partition(":")
+    return f"{kind.capitalize()} {name}".strip()
+
+
 class Refused(Exception):
     """A change that the state, or a rule, does not allow.
 
@@ -61,7 +67,7 @@ class NotAllowedNow(Refused):
     def __init__(self, subject: str, verb: str, state: str, allowed: list[str]) -> None:
         self.subject, self.verb, self.state, self.allowed = subject, verb, state, allowed
         could = f" It allows: {', '.join(allowed)}." if allowed else " It has ended."
-        super().__init__(f"{subject} is {state.replace('_', ' ')}, so it cannot {verb.replace('_', ' ')}.{could}")
+        super().__init__(f"{spoken(subject)} is {state.replace('_', ' ')}, so it cannot {verb.replace('_', ' ')}.{could}")
 
 
 class Stale(Refused):
@@ -166,7 +172,7 @@ class Lifecycle(Machine, Generic[M]):
                     return guess
             found = manager.filter(pk=row.pk).values_list("state", "version").first()
             if found is None:
-                raise Gone(f"{self.subject(row)} is not there any more.")
+                raise Gone(f"{spoken(self.subject(row))} is not there any more.")
             guess = found[0]
             if expected is not None and found[1] != expected:
                 raise Stale(self.subject(row), expected, found[1])
@@ -185,7 +191,7 @@ def amend(row: M, lifecycle: Lifecycle[M], verb: str, *, expected_version: int, 
     with unit_of_work() as work:
         stored = manager.filter(pk=row.pk).first()
         if stored is None:
-            raise Gone(f"{lifecycle.subject(row)} is not there any more.")
+            raise Gone(f"{spoken(lifecycle.subject(row))} is not there any more.")
         changed = {name: value for name, value in changes.items() if getattr(stored, name) != value}
         if not changed:
             return row

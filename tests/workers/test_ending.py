@@ -319,12 +319,12 @@ class TestOrderOfKinds:
     def test_a_stream_of_short_jobs_does_not_starve_the_others(self, kind: Make, drain: DrainOnce, limit: Any) -> None:
         limit(DRAIN_BATCH_JOBS=2)
         order: list[str] = []
-        for name, batch in (("test.job", 50), ("test.slow", 1)):
+        for name, batch in (("test.job", 50), ("test.long", 1)):
             kind(name, run=lambda claim: order.append(claim.kind), batch=batch)
             for _ in range(6 if batch > 1 else 2):
                 queue.enqueue(name)
         drain()
-        assert order[:6] == ["test.job"] * 2 + ["test.slow"] + ["test.job"] * 2 + ["test.slow"]
+        assert order[:6] == ["test.job"] * 2 + ["test.long"] + ["test.job"] * 2 + ["test.long"]
 
 
 def _record_settled(ending: Ending) -> None:

@@ -63,13 +63,3 @@ def test_a_length_that_is_stated_too_large_is_refused_unread() -> None:
 
 def test_a_length_that_is_understated_does_not_help() -> None:
     assert ask([MOST, MOST], stated=b"10")[0] == 413
-
-
-def test_a_socket_is_no_request() -> None:
-    heard: list[str] = []
-
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        heard.append(scope["type"])
-
-    asyncio.run(BoundedBodies(application, MOST)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
-    assert heard == ["lifespan"]

@@ -156,10 +156,8 @@ class TestCookies:
 import json, django
 django.setup()
 from django.conf import settings
-from django.middleware.csrf import get_token
-names = ["SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY",
-         "CSRF_COOKIE_HTTPONLY", "SESSION_COOKIE_SAMESITE", "CSRF_COOKIE_SAMESITE", "SECURE_HSTS_SECONDS",
-         "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "CSRF_COOKIE_DOMAIN", "CSRF_COOKIE_PATH"]
+names = [f"{kind}_COOKIE_{what}" for kind in ("SESSION", "CSRF")
+         for what in ("NAME", "SECURE", "HTTPONLY", "SAMESITE", "DOMAIN", "PATH")] + ["SECURE_HSTS_SECONDS"]
 print(json.dumps({name: getattr(settings, name) for name in names}))
 """
 

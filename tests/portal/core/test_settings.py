@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 
 Started = Callable[..., Any]
 PASSWORD = "hunter2-canary"
+SETUP = "import django; django.setup(); from django.conf import settings"
 BAD = [
     ("DEBUG", {"DEBUG": "maybe"}, "neither 1 nor 0"),
     ("DEBUG", {"DEBUG": "1", "HOST": "0.0.0.0"}, "would show internals"),
@@ -22,7 +22,7 @@ BAD = [
     ("TURN_WORKERS", {"TURN_WORKERS": "-1"}, "outside 0 to 64"),
     ("SHORT_WORKERS", {"SHORT_WORKERS": "1.5"}, "not a whole number"),
     ("LOG_LEVEL", {"LOG_LEVEL": "LOUD"}, "none of DEBUG"),
-    ("HEARTBEAT_SECONDS", {"LEASE_SECONDS": "30", "HEARTBEAT_SECONDS": "11"}, "more than LEASE_SECONDS=30"),
+    ("HEARTBEAT_SECONDS", {"LEASE_SECONDS": "30", "HEARTBEAT_SECONDS": "11"}, "more than LEASE_SECONDS"),
     ("LEASE_MARGIN_SECONDS", {"LEASE_SECONDS": "45", "LEASE_MARGIN_SECONDS": "16"}, "more than LEASE_SECONDS"),
     ("BASE_URL", {"BASE_URL": "ship.example"}, "not of the form https://host[:port]"),
     ("BASE_URL", {"BASE_URL": "ftp://ship.example"}, "not of the form"),
@@ -36,7 +36,7 @@ BAD = [
     ("SECRET_KEY", {"SECRET_KEY": "short"}, "shorter than 40 characters"),
     ("SECRETS_KEY", {"SECRETS_KEY": "x" * 39}, "shorter than 40 characters"),
     ("SECRET_KEY_FILE", {"SECRET_KEY_FILE": "/nonexistent/key"}, "cannot be read (No such file or directory)"),
-    ("DATABASE_URL", {"DATABASE_URL": f"mysql://app:{PASSWORD}@db/x"}, "neither PostgreSQL nor SQLite"),
+    ("DATABASE_URL", {"DATABASE_URL": f"mysql://app:{PASSWORD}@db/x"}, "not of the form"),
     ("DATABASE_URL", {"DATABASE_URL": PASSWORD}, "not of the form"),
     ("DATABASE_URL", {"DATABASE_URL": f"oddity://app:{PASSWORD}@db/x"}, "not of the form"),
     ("DATABASE_URL", {"DATABASE_URL": f"postgres://app:{PASSWORD}@[::1/x"}, "not of the form"),
@@ -72,7 +72,7 @@ def test_with_nothing_set_it_starts_on_its_own(started: Started, tmp_path: Path)
 
 
 def test_the_keys_that_were_made_are_kept(started: Started) -> None:
-    code = "import django; django.setup(); from django.conf import settings; print(settings.SECRET_KEY, settings.SECRETS_KEY)"
+    code = f"{SETUP}; print(settings.SECRET_KEY, settings.SECRETS_KEY)"
     first, second = (started(code).stdout for _ in range(2))
     assert first == second
     assert len(set(first.split())) == 2
@@ -81,7 +81,7 @@ def test_the_keys_that_were_made_are_kept(started: Started) -> None:
 def test_a_value_may_be_in_a_file_that_is_named(started: Started, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("k" * 50 + "\n")
-    code = "import django; django.setup(); from django.conf import settings; print(settings.SECRET_KEY)"
+    code = f"{SETUP}; print(settings.SECRET_KEY)"
     assert started(code, SECRET_KEY_FILE=str(path)).stdout.strip() == "k" * 50
     assert started(code, SECRET_KEY_FILE=str(path), SECRET_KEY="v" * 50).stdout.strip() == "v" * 50
 
@@ -110,11 +110,12 @@ def test_a_folder_too_deep_for_a_socket_is_named(started: Started, tmp_path: Pat
 
 
 def test_djangos_own_check_for_a_deployment_is_clean(started: Started) -> None:
-    code = "from django.core.management import execute_from_command_line as run; run(['manage.py', 'check', '--deploy', '--fail-level', 'WARNING'])"
+    check = "from django.core.management import call_command as run; run('check', '--deploy', '--fail-level=WARNING')"
+    code = f"{SETUP}; {check}"
     done = started(code, BASE_URL="https://ship.example")
     assert done.returncode == 0, done.stderr
 
 
 def test_the_limits_in_force_are_those_of_the_environment(started: Started) -> None:
-    code = "import json, django; django.setup(); from portal.core import limits; print(json.dumps([limits.value('LOGIN_FAILURES'), limits.value('EVENT_KEEP_HOURS')]))"
-    assert json.loads(started(code, LOGIN_FAILURES="7").stdout) == [7, 48]
+    code = f"{SETUP}; from portal.core.limits import value; print(value('LOGIN_FAILURES'), value('EVENT_KEEP_HOURS'))"
+    assert started(code, LOGIN_FAILURES="7").stdout.split() == ["7", "48"]

@@ -38,19 +38,21 @@ def of(engine: str, manifest: Manifest, kept: dict[str, list[str]]) -> Iterator[
 
 def _extras(engine: str, name: str, table: Table) -> Iterator[Alteration]:
     column = sorted(table.columns)[0]
-    yield Alteration("Column", "extra", f"{name}.{EXTRA}", (f'ALTER TABLE "{name}" ADD COLUMN {EXTRA} integer',))
-    yield Alteration("Index", "extra", f"{name}.{EXTRA}", (f'CREATE INDEX {EXTRA} ON "{name}" ("{column}")',))
-    unique = f'CREATE UNIQUE INDEX {EXTRA} ON "{name}" ("{column}") WHERE false'
-    yield Alteration("Index", "extra, unique", f"{name}.{EXTRA}", (unique,))
+    # Of its own name: indexes and functions of all tables share one space.
+    extra = f"{EXTRA}_{name}"[:60]
+    yield Alteration("Column", "extra", f"{name}.{extra}", (f'ALTER TABLE "{name}" ADD COLUMN {extra} integer',))
+    yield Alteration("Index", "extra", f"{name}.{extra}", (f'CREATE INDEX {extra} ON "{name}" ("{column}")',))
+    unique = f'CREATE UNIQUE INDEX {extra} ON "{name}" ("{column}") WHERE false'
+    yield Alteration("Index", "extra, unique", f"{name}.{extra}", (unique,))
     if engine == "postgresql":
-        function = f"CREATE FUNCTION {EXTRA}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
-        trigger = f'CREATE TRIGGER {EXTRA} BEFORE INSERT ON "{name}" FOR EACH ROW EXECUTE FUNCTION {EXTRA}()'
-        yield Alteration("Trigger", "extra", f"{name}.{EXTRA}", (function, trigger))
-        check = f'ALTER TABLE "{name}" ADD CONSTRAINT {EXTRA} CHECK (1 = 1)'
-        yield Alteration("Constraint", "extra", f"{name}.{EXTRA}", (check,))
+        function = f"CREATE FUNCTION {extra}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+        trigger = f'CREATE TRIGGER {extra} BEFORE INSERT ON "{name}" FOR EACH ROW EXECUTE FUNCTION {extra}()'
+        yield Alteration("Trigger", "extra", f"{name}.{extra}", (function, trigger))
+        check = f'ALTER TABLE "{name}" ADD CONSTRAINT {extra} CHECK (1 = 1)'
+        yield Alteration("Constraint", "extra", f"{name}.{extra}", (check,))
     else:
-        trigger = f'CREATE TRIGGER {EXTRA} BEFORE INSERT ON "{name}" BEGIN SELECT 1; END'
-        yield Alteration("Trigger", "extra", f"{name}.{EXTRA}", (trigger,))
+        trigger = f'CREATE TRIGGER {extra} BEFORE INSERT ON "{name}" BEGIN SELECT 1; END'
+        yield Alteration("Trigger", "extra", f"{name}.{extra}", (trigger,))
 
 
 def _postgresql(name: str, table: Table) -> Iterator[Alteration]:
