@@ -13,8 +13,7 @@ import sys
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import SplitResult, urlsplit
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -22,59 +21,9 @@ from django.core.validators import validate_email
 
 from portal.core import limits
 from portal.core.keys import KeyRefused, installation_key
+from portal.core.variables import address, flag, number, refuse, text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-
-
-def refuse(variable: str, sentence: str) -> NoReturn:
-    """Stop the process: one line naming the variable, exit code 2."""
-    sys.stderr.write(f"shiproom: {variable}: {sentence}\n")
-    raise SystemExit(2)
-
-
-def text(variable: str, default: str = "") -> str:
-    """A string; ``VARIABLE_FILE`` may name a file that holds it instead."""
-    path = os.environ.get(f"{variable}_FILE")
-    if path and not os.environ.get(variable):
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            refuse(f"{variable}_FILE", f"{path} cannot be read ({error.strerror}).")
-    value = os.environ.get(variable, default)
-    return value if value != "" else default
-
-
-def flag(variable: str, default: bool = False) -> bool:
-    raw = text(variable, "1" if default else "0").lower()
-    if raw in {"1", "true", "yes", "on"}:
-        return True
-    if raw in {"0", "false", "no", "off"}:
-        return False
-    return refuse(variable, f"{raw!r} is neither 1 nor 0.")
-
-
-def number(variable: str, default: int, low: int, high: int) -> int:
-    raw = text(variable, str(default))
-    try:
-        found = int(raw)
-    except ValueError:
-        refuse(variable, f"{raw!r} is not a whole number ({low} to {high}).")
-    if not low <= found <= high:
-        refuse(variable, f"{found} is outside {low} to {high}.")
-    return found
-
-
-def address(variable: str, value: str, form: str, schemes: set[str]) -> SplitResult:
-    """The parts of a URL of one of ``schemes``; the refusal names ``form`` and never repeats the value."""
-    try:
-        parts = urlsplit(value)
-        if parts.scheme in schemes and (parts.port is None or parts.port):
-            return parts
-    except ValueError:
-        pass
-    return refuse(variable, f"is not of the form {form}.")
-
 
 # What runs where -----------------------------------------------------------
 

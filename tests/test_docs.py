@@ -71,3 +71,11 @@ def test_paths_that_the_docs_name_are_there() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
     named = set(re.findall(r"`((?:portal|workers|tickets|reviews|deployments|tests)/[\w/.]+)`", text))
     assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_every_test_that_the_lessons_name_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "lessons.md").read_text(encoding="utf-8")))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)", source))
+    assert named
+    assert named - there == set()

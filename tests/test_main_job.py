@@ -128,6 +128,43 @@ def test_a_seed_is_read_from_its_upload_to_its_findings(
     assert again.path == f"/reviews/{review.pk}/", "the same document again is the same review"
 
 
+def test_a_turn_that_says_done_without_a_commit_is_unproven(
+    running: Stack, world: factories.World, repository: Path
+) -> None:
+    ticket = _given_to(running, world, repository, "idle_agent.py")
+    children.wait_for("the turn", lambda: _state(ticket) not in {"queued", "running"}, seconds=60)
+    assert (ticket.state, ticket.turns.get().state, ticket.turns.get().proven) == ("unproven", "done", False)
+
+
+def test_a_turn_that_fails_is_tried_again_and_then_stands_where_a_person_sees_it(
+    running: Stack, world: factories.World, repository: Path
+) -> None:
+    ticket = _given_to(running, world, repository, "failing_agent.py")
+    children.wait_for("the last turn", lambda: _state(ticket) == "failed", seconds=90)
+    turns = list(ticket.turns.order_by("seq"))
+    assert [turn.state for turn in turns] == ["failed"] * 3
+    assert len({turn.nonce for turn in turns}) == 3, "a retry is a new turn with a new nonce"
+    owner = Visitor(running.base_url)
+    owner.sign_in(world.owner.email, factories.PASSWORD)
+    assert ticket.key in owner.get("/").text
+
+
+def _given_to(running: Stack, world: factories.World, repository: Path, program: str) -> Any:
+    """A new ticket, assigned to an example agent."""
+    from tickets import work
+    from tickets.models import Project
+    from workers.models import Agent, AgentVersion
+
+    Project.objects.filter(pk=world.mc.pk).update(repository=str(repository))
+    project = Project.objects.get(pk=world.mc.pk)
+    agent = Agent.objects.create(name=program.partition(".")[0].replace("_", "-"))
+    command = [sys.executable, "-I", str(EXAMPLE.with_name(program))]
+    AgentVersion.objects.create(
+        agent=agent, number=1, adapter="plain", command=command, wall_seconds=60, silence_seconds=60
+    )
+    return work.assign(work.create_ticket(project, title=f"For the {agent.name}"), agent)
+
+
 def _prepared(running: Stack, world: factories.World, repository: Path) -> tuple[Visitor, Any]:
     """The owner signed in; the project with a repository, a service and an environment; an agent."""
     from deployments.models import Environment, Service

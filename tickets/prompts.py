@@ -18,7 +18,7 @@ def compose(ticket: Ticket, turn: Turn) -> str:
     # No valid signal itself: an agent that echoes its prompt has not signalled.
     words = "DONE or NEEDS_INPUT or BLOCKED or FAILED"
     signal = {"mc_signal": words, "ticket": ticket.key, "nonce": turn.nonce, "payload": "what you did, in one line"}
-    fence = f"TICKET-{turn.nonce[:12]}"
+    fence = f"TICKET-{turn.nonce[-12:]}"
     return redact(
         f"""You work on ticket {ticket.key} in the git worktree that is your current directory (turn {turn.seq}).
 You may have seen this ticket in an earlier turn. Commit what you change.

@@ -273,16 +273,17 @@ class TestSweep:
         job.refresh_from_db()
         assert (job.state, Attempt.objects.get().outcome) == ("cancelled", "cancelled")
 
-    def test_a_lease_renewed_while_the_sweep_looked_is_left_alone(self, kind: Make) -> None:
-        kind()
-        job = queue.enqueue("test.job")
-        [claim] = take()
-        expired = sweeping.Q(lease_until__lt=sweeping.Wall())
+    def test_a_lease_renewed_while_the_sweep_looks_is_left_alone(self, kind: Make) -> None:
+        renewed: list[Claim] = []
+        # The settling of the first is a moment after the sweep has read both, and before it ends the second.
+        kind(settle=lambda ending: claims.renew(renewed))
+        lost, alive = queue.enqueue("test.job"), queue.enqueue("test.job")
+        renewed += take(2)[1:]
         expire()
-        claims.renew([claim])
-        assert end_attempt(job.pk, claim.fence, Outcome.LOST, where=expired) is False
-        job.refresh_from_db()
-        assert job.state == JobState.RUNNING
+        assert sweeping.sweep() == 1
+        lost.refresh_from_db()
+        alive.refresh_from_db()
+        assert (lost.state, alive.state) == ("queued", "running")
 
     def test_live_leases_are_left_alone(self, kind: Make) -> None:
         kind()

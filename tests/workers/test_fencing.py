@@ -20,7 +20,7 @@ from portal.core.unit import unit_of_work
 from tests.workers.racing import race
 from workers import children, claims, fencing, output, queue, sweeping
 from workers.claims import Claim, LeaseLost
-from workers.ending import end_attempt, end_unsettled
+from workers.ending import end_attempt, end_unsettled, succeed
 from workers.fencing import UnfencedWrite
 from workers.models import Attempt, AttemptOutput, Job, JobState, Lane, Outcome
 
@@ -238,6 +238,7 @@ class TestStaleWorker:
             "output.store": lambda: output.store(claim, [(0, 5, "stale")]),
             "output.store of an attempt": lambda: output.store(claim, [(0, 5, "x")], attempt_id=claim.attempt_id),
             "end_attempt": lambda: end_attempt(claim.job_id, claim.fence, Outcome.SUCCEEDED),
+            "succeed": lambda: succeed(claim.job_id, claim.fence, claim.kind, None),
             "end_attempt as failed": lambda: end_attempt(claim.job_id, claim.fence, Outcome.FAILED),
             "end_unsettled": lambda: end_unsettled(claim.job_id, claim.fence, "x"),
             "children.run": lambda: children.run(claim, command),
@@ -275,6 +276,7 @@ class TestStaleWorker:
             "output.store LeaseLost",
             "output.store of an attempt LeaseLost",
             "end_attempt False",
+            "succeed False",
             "end_attempt as failed False",
             "end_unsettled False",
             "children.run LeaseLost",
