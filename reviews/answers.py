@@ -21,7 +21,10 @@ def make_tickets(findings: Iterable[Finding]) -> list[Ticket]:
             fresh = Finding.objects.select_for_update(of=("self",)).select_related("series__project").get(pk=finding.pk)
             if fresh.ticket_id is None:
                 ticket = create_ticket(
-                    fresh.series.project, title=fresh.title[:200], body=_body(fresh), reason=f"From {fresh.subject}"
+                    fresh.series.project,
+                    title=fresh.title[:200],
+                    body=_body(fresh),
+                    reason=f"From {fresh} of {fresh.series}.",
                 )
                 Finding.objects.filter(pk=fresh.pk).update(ticket=ticket)
                 FINDING.announce(fresh)

@@ -170,6 +170,25 @@ class TestDeclarations:
         exempt = {route.path for route in all_routes() if getattr(route.callback, "csrf_exempt", False)}
         assert exempt == {route.path for route in of_door("api") if route.name != "api-root"}
 
+    def test_an_address_that_names_a_thing_has_the_rule_of_its_scope(self) -> None:
+        """To be signed in is no right to somebody's ticket."""
+        lax = [
+            route.path
+            for route in [*of_door("page"), *of_door("api")]
+            if route.parameters and route.operation and not route.path.startswith("accounts/")
+            if route.operation.rule.audience not in {Audience.SCOPE, Audience.ADMIN}
+        ]
+        assert lax == []
+
+    def test_a_viewer_views(self) -> None:
+        """What changes something in a project takes more than the least role."""
+        changing = [
+            route.path
+            for route in [*of_door("page"), *of_door("api")]
+            if set(route.methods) - {"GET"} and route.operation and route.operation.rule.role is Role.VIEWER
+        ]
+        assert changing == []
+
     def test_the_walk_knows_a_value_for_every_parameter(self, walker: Walker) -> None:
         for route in all_routes():
             assert route.address(walker.objects.of(route.path)), route.path

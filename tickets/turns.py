@@ -124,7 +124,8 @@ def settle(ending: Ending) -> None:
     if ticket is None:
         return
     turn_verb, ticket_verb = _settled(ending)
-    turn = Turn.objects.select_related("ticket").filter(attempt_id=ending.attempt_id, state=TurnState.RUNNING).first()
+    live = Turn.objects.select_related("ticket").filter(state=TurnState.RUNNING)
+    turn = live.filter(attempt_id=ending.attempt_id).first() if ending.attempt_id else None
     if turn is not None:
         said = turn.verdict or (ending.error.strip().splitlines() or [""])[-1]
         TURN.move(turn, turn_verb, reason=ending.error[:300], ended_at=Wall(), verdict=said[:300])

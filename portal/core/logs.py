@@ -59,7 +59,11 @@ def configure(options: dict[str, Any]) -> None:
             "formatters": {"line": formatter},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
-            "loggers": {"uvicorn.access": {"level": "WARNING"}, "celery.beat": {"level": "WARNING"}},
+            # Two lines for every tick would bury what matters.
+            "loggers": {
+                name: {"level": "WARNING"}
+                for name in ("uvicorn.access", "celery.beat", "celery.worker.strategy", "celery.app.trace")
+            },
         }
     )
     structlog.configure(
