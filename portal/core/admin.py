@@ -9,12 +9,17 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from portal.core import secrets
+from portal.core import secrets, tokens
 from portal.core.adminsite import Admin, ReadOnly
 from portal.core.models import Activity, ApiToken, AppliedMigration, Secret, User
 from portal.core.unit import unit_of_work
@@ -113,20 +118,57 @@ class SecretPage(Admin):
         obj.pk = secrets.store(obj.name, form.cleaned_data["value"]).pk
 
 
+class NewToken(forms.ModelForm):  # type: ignore[type-arg]
+    """What issuing takes; the token's text is made, not typed."""
+
+    user = forms.ModelChoiceField(User.objects.filter(is_active=True).order_by("email"), widget=UnfoldAdminSelectWidget)
+    days = forms.IntegerField(
+        min_value=1,
+        max_value=tokens.LONGEST_DAYS,
+        initial=90,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=f"It opens nothing afterwards. At most {tokens.LONGEST_DAYS}.",
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("user", "name", "may_write")
+        widgets: ClassVar = {"name": UnfoldAdminTextInputWidget, "may_write": UnfoldBooleanSwitchWidget}
+
+
 @admin.register(ApiToken)
 class ApiTokenPage(ReadOnly):
+    """Tokens are issued here and revoked; nothing of one is ever changed."""
+
     list_display = ("name", "user", "prefix", "may_write", "expires_at", "revoked_at", "last_used_at")
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__email")
     exclude = ("digest",)
     actions = ("revoke",)
 
+    def subject_of(self, row: ApiToken) -> str:
+        return f"token:{row.prefix}"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_administer_permission(request)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **(kwargs if obj else kwargs | {"form": NewToken}))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_fields(request, obj) if obj else ("user", "name", "days", "may_write")
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        asked = form.cleaned_data
+        made, text = tokens.issue(asked["user"], name=asked["name"], days=asked["days"], may_write=asked["may_write"])
+        obj.__dict__.update(made.__dict__)
+        messages.warning(request, f"Copy the token now, it is not shown again: {text}")
+
     @admin.action(description="Revoke the chosen tokens", permissions=["administer"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        with unit_of_work() as work:
+        with unit_of_work():
             for token in queryset.filter(revoked_at=None).order_by("pk"):
-                if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now()):
-                    work.record("token.revoked", f"token:{token.pk}")
+                tokens.revoke(token)
         messages.success(request, "Revoked.")
 
 

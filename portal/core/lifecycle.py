@@ -67,7 +67,8 @@ class NotAllowedNow(Refused):
     def __init__(self, subject: str, verb: str, state: str, allowed: list[str]) -> None:
         self.subject, self.verb, self.state, self.allowed = subject, verb, state, allowed
         could = f" It allows: {', '.join(allowed)}." if allowed else " It has ended."
-        super().__init__(f"{spoken(subject)} is {state.replace('_', ' ')}, so it cannot {verb.replace('_', ' ')}.{could}")
+        said = f"{spoken(subject)} is {state.replace('_', ' ')}, so it cannot {verb.replace('_', ' ')}."
+        super().__init__(said + could)
 
 
 class Stale(Refused):

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     consumes,
     invariant,
+    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -116,7 +117,7 @@ class Engine(RuleBasedStateMachine):
         claimed = claims.claim("short", ["test.model"], worker="w", most=1)
         assert [claim.job_id for claim in claimed] == [pk for _, _, pk in sorted(free)[:1]]
         if not claimed:
-            return None
+            return multiple()
         job = self.model[claimed[0].job_id]
         job.state, job.fence = "running", job.fence + 1
         assert claimed[0].fence == job.fence
@@ -127,17 +128,13 @@ class Engine(RuleBasedStateMachine):
         return job.state == "running" and job.fence == claim.fence
 
     @rule(claim=held)
-    def renew(self, claim: Claim | None) -> None:
-        if claim is None:
-            return
+    def renew(self, claim: Claim) -> None:
         job = self.model[claim.job_id]
         assert claims.renew([claim]) == ({claim.job_id: job.cancel_asked} if self.is_current(claim) else {})
         job.expired = job.expired and not self.is_current(claim)
 
     @rule(claim=held)
-    def write(self, claim: Claim | None) -> None:
-        if claim is None:
-            return
+    def write(self, claim: Claim) -> None:
         wrote = False
         try:
             with claim.fenced():
@@ -161,29 +158,34 @@ class Engine(RuleBasedStateMachine):
         for job in expired:
             job.end("lost")
 
-    def end(self, claim: Claim | None, outcome: Outcome) -> None:
-        if claim is None:
-            return
+    def end(self, claim: Claim, outcome: Outcome) -> None:
         current = self.is_current(claim)
         assert end_attempt(claim.job_id, claim.fence, outcome) is current
         if current:
             self.model[claim.job_id].end(outcome)
 
     @rule(claim=held)
-    def finish(self, claim: Claim | None) -> None:
-        if claim is None:
-            return
+    def finish(self, claim: Claim) -> None:
         current = self.is_current(claim)
         assert succeed(claim.job_id, claim.fence, claim.kind, None) is current
         if current:
             self.model[claim.job_id].end("succeeded")
 
     @rule(claim=consumes(held), outcome=FAILURES)
-    def fail(self, claim: Claim | None, outcome: Outcome) -> None:
+    def fail(self, claim: Claim, outcome: Outcome) -> None:
         self.end(claim, outcome)
 
+    @precondition(lambda self: any(job.state == "running" for job in self.model.values()))
+    @rule(target=held)
+    def lose_and_take_again(self) -> Any:
+        """The way to a stale claim that drives a job which runs: each of these leaves one behind."""
+        pk = min(pk for pk, job in self.model.items() if job.state == "running")
+        self.expire(pk)
+        self.sweep()
+        return self.claim()
+
     @rule(claim=held)
-    def release(self, claim: Claim | None) -> None:
+    def release(self, claim: Claim) -> None:
         self.end(claim, Outcome.RELEASED)
 
     @rule(job=jobs)
