@@ -104,7 +104,8 @@ def database() -> dict[str, Any]:
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON",
+            # WAL is a property of the file: the migrate step sets it.
+            "init_command": "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON",
         }
         return found | {"OPTIONS": options, "CONN_MAX_AGE": 0}
     if engine != "django.db.backends.postgresql":

@@ -93,6 +93,7 @@ def browser() -> Iterator[Browser]:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if not program:
         pytest.skip("no Chromium on this machine")
+    from django.db import connections
     from playwright.sync_api import sync_playwright
 
     # Playwright keeps an event loop in this thread, beside which Django would refuse the ORM.
@@ -102,3 +103,5 @@ def browser() -> Iterator[Browser]:
         found = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
         yield found
         found.close()
+        # Beside a running loop Django keeps other connections, which nobody else could close.
+        connections.close_all()

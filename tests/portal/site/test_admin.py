@@ -303,8 +303,10 @@ def test_the_whole_journey_can_be_made_in_the_admin(world: World, as_admin: Clie
     assert (finding.state, finding.answer) == ("waived", "It is not reachable.")
     assert as_admin.post(url(Deployment, "add"), order).status_code == 302
     assert Deployment.objects.latest("id").state == "queued"
-    again = as_admin.post(url(Deployment, "add"), order, follow=True)
-    assert "is on its way already" in again.content.decode()
+    as_admin.post(url(Deployment, "add"), order, follow=True)
+    assert Deployment.objects.count() == 2, "the second of two clicks is the first's deployment"
+    other = as_admin.post(url(Deployment, "add"), order | {"of_commit": "abcdef1"}, follow=True)
+    assert "is on its way already" in other.content.decode()
     assert Deployment.objects.count() == 2
 
 

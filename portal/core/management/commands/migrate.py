@@ -18,6 +18,10 @@ class Command(migrate.Command):
             return super().handle(*args, **options)
         connection = connections[options["database"]]
         with step_lock(connection, self.stdout.write):
+            if connection.vendor == "sqlite":
+                # Kept in the file. Every connection asking for it would meet "locked" beside another's first.
+                with connection.cursor() as cursor:
+                    cursor.execute("PRAGMA journal_mode = WAL")
             try:
                 return super().handle(*args, **options)
             finally:
