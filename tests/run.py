@@ -1,8 +1,9 @@
 """The whole suite, on both engines: ``python -m tests.run [--engine NAME] [arguments of pytest]``.
 
-PostgreSQL and Valkey are started once, or taken from TEST_DATABASE_URL and
-TEST_REDIS_URL. Numbers per engine follow the runs, and one line for the whole
-ends the output. With CI=1 a test that is skipped fails the run.
+PostgreSQL is started once, or taken from TEST_DATABASE_URL; each engine's run
+has a Valkey of its own. The two runs go on side by side, each in order; their
+output follows when they have ended, then the numbers per engine, and one line
+for the whole. With CI=1 a test that is skipped fails the run.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.engines import postgresql, valkey
+from tests.engines import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGINES = ("postgresql", "sqlite")
+ENGINES = ("sqlite", "postgresql")
 SLOWEST = 10
 SHARED_ABSENT = "shared/ is absent"
 
@@ -78,10 +79,6 @@ def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
     # Named here, it would have the settings read before the engine of a run is chosen.
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     with contextlib.ExitStack() as stack:
-        if not environment.get("TEST_REDIS_URL"):
-            store = valkey.start()
-            stack.callback(store.stop)
-            environment["TEST_REDIS_URL"] = store.url
         if "postgresql" in engines and not environment.get("TEST_DATABASE_URL"):
             server = postgresql.start()
             stack.callback(server.stop)
@@ -89,35 +86,56 @@ def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
         yield environment
 
 
-def _run(engine: str, rest: list[str], environment: dict[str, str], report: Path) -> Result:
-    print(f"\n=== {engine} ===", flush=True)
-    began = time.monotonic()
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--engine",
-        engine,
-        f"--junitxml={report}",
-        "-o",
-        "junit_family=xunit1",
-    ]
-    process = subprocess.Popen([*argv, *rest], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+@dataclass(slots=True)
+class Run:
+    """A pytest that goes on, and where it writes."""
+
+    engine: str
+    process: subprocess.Popen[bytes]
+    report: Path
+    log: Path
+    began: float = field(default_factory=time.monotonic)
+
+
+def _start(engine: str, rest: list[str], environment: dict[str, str], folder: Path) -> Run:
+    report, log = folder / f"{engine}.xml", folder / f"{engine}.log"
+    argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, f"--junitxml={report}", "-o", "junit_family=xunit1"]
+    print(f"{engine}: begun", flush=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*argv, *rest], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    return Run(engine, process, report, log)
+
+
+def _finish(runs: list[Run]) -> list[Result]:
+    """Wait for all; print what each has said, whole, when it has ended."""
+    results: dict[str, Result] = {}
     try:
-        exit_code = process.wait()
+        while len(results) < len(runs):
+            for run in runs:
+                if run.engine not in results and run.process.poll() is not None:
+                    results[run.engine] = _ended(run)
+            time.sleep(0.2)
     except BaseException:
-        # SIGINT lets pytest tear down what its tests have started.
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(60)
-        process.kill()
+        for run in runs:
+            # SIGINT lets pytest tear down what its tests have started.
+            run.process.send_signal(signal.SIGINT)
+        for run in runs:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.process.wait(60)
+            run.process.kill()
         raise
-    result = Result(engine, time.monotonic() - began, exit_code)
-    _read(report, result)
+    return [results[run.engine] for run in runs]
+
+
+def _ended(run: Run) -> Result:
+    print(f"\n=== {run.engine} ===\n{run.log.read_text(encoding='utf-8', errors='replace')}", flush=True)
+    result = Result(run.engine, time.monotonic() - run.began, run.process.returncode)
+    _read(run.report, result)
     # 5: nothing was collected, which a narrow selection may do to one of two engines.
-    if exit_code not in {0, 5} and not result.failed:
-        result.failed.append(f"pytest ended with code {exit_code}")
+    if result.exit_code not in {0, 5} and not result.failed:
+        result.failed.append(f"pytest ended with code {result.exit_code}")
     return result
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from portal.core import access, diagrams, limits
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 

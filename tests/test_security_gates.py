@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("portal", "workers", "tickets", "reviews", "deployments")
 # Text that is HTML already: the cleaned markdown, the guard's own page, the attributes of a live element.

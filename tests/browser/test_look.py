@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.engines.stack import Stack
     from tests.factories import World
 
-pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow, pytest.mark.once]
 
 SCREENS: Final = Path(__file__).resolve().parents[2] / "test-results" / "screens"
 AXE: Final = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from tickets import prompts
 from tickets.models import Project, Ticket, Turn
 from workers.agents.adapters.events import Signal
 from workers.agents.adapters.plain import PlainAdapter
+
+pytestmark = pytest.mark.once
 
 NONCE = "MC_TICKET_TURN:1:1:0123456789abcdef0123456789abcdef"
 

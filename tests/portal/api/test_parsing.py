@@ -13,6 +13,8 @@ from ninja.errors import HttpError
 
 from portal.api.parsing import DEEPEST, loads
 
+pytestmark = pytest.mark.once
+
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 valid = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | texts,

@@ -15,6 +15,8 @@ import pytest
 from portal.core import limits
 from portal.core.limits import ALL, Limit
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ("SECONDS", "HOURS", "MINUTES", "BYTES", "CHARS", "ROWS", "JOBS", "FRAMES", "STREAMS", "PERCENT")
 COUNTS = {"JOB_MAX_FAILURES", "JOB_MAX_LOSSES", "JOB_MAX_TIMEOUTS", "LOGIN_FAILURES"}

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from portal.core import logs, redaction
 from portal.core.redaction import MARK, redact
 
+pytestmark = pytest.mark.once
+
 LETTERS = string.ascii_lowercase + string.digits
 values = st.text(LETTERS + "-_/+=.!%", min_size=6, max_size=40).filter(lambda text: text not in MARK)
 # Words that name nothing and are shaped like nothing.

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 Started = Callable[..., Any]
 PASSWORD = "hunter2-canary"
 SETUP = "import django; django.setup(); from django.conf import settings"

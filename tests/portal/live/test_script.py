@@ -13,7 +13,7 @@ from django.db import connection
 from tests.engines import children
 
 sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow, pytest.mark.once]
 
 LISTEN = """() => {
   window.heard = [];

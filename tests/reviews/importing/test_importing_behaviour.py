@@ -6,6 +6,8 @@ import pytest
 
 from reviews.importing import BadInput, ParsedReview, parse, to_json
 
+pytestmark = pytest.mark.once
+
 
 def read(text: str) -> ParsedReview:
     return parse(text.encode())

@@ -11,6 +11,8 @@ import pytest
 
 from reviews.importing.files import parse_files
 
+pytestmark = pytest.mark.once
+
 FLOORS = {"precision": 0.97, "recall": 0.97, "f1": 0.975}
 
 

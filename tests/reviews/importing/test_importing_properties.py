@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from reviews.importing import BadInput, ParsedReview, parse, to_json
 
+pytestmark = pytest.mark.once
+
 PIECES = st.sampled_from(
     [
         "# Report", "## Critical", "## Findings", "### H1. Cache is never cleared", "### 1.2 Lock is leaked - HIGH",

@@ -8,6 +8,8 @@ import pytest
 
 from reviews.importing import ParsedReview, parse
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def seed(shared_dir: Path):  # type: ignore[no-untyped-def]

@@ -13,6 +13,8 @@ import pytest
 from workers.agents.adapters.plain import PlainAdapter, State, verdict
 from workers.supervision.child import Child, ChildSpec
 
+pytestmark = pytest.mark.once
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "workers" / "agents" / "examples"
 NONCE, TICKET = "nonce-of-the-turn", "MC-7"
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from workers.agents.adapters.reader import LINE_LIMIT, Line, LineReader
 
+pytestmark = pytest.mark.once
+
 
 def read(pieces, limit=LINE_LIMIT) -> list[Line]:
     reader = LineReader(limit=limit)

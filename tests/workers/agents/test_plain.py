@@ -13,6 +13,8 @@ from workers.agents.adapters.events import Error, ErrorCode, Result, Signal, Sig
 from workers.agents.adapters.plain import PlainAdapter, State, verdict
 from workers.supervision.child import ExitRecord
 
+pytestmark = pytest.mark.once
+
 NONCE, TICKET = "MC_TICKET_TURN:4460:1780141953862:e1f59bec", "MC-4456"
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from workers.supervision.child import CannotSupervise, Child, ChildSpec, read_exit_record
 
+pytestmark = pytest.mark.once
+
 DAEMON_PRINTS = "import os,time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\nprint('done')\n"
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from workers.supervision.child import read_exit_record, sweep
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[3]
 HOLDER = Path(__file__).with_name("holder.py")
 STUBBORN = (sys.executable, "-I", str(ROOT / "workers/agents/examples/stubborn_agent.py"))

@@ -8,6 +8,8 @@ import pytest
 
 from workers.supervision.spool import SpoolReader
 
+pytestmark = pytest.mark.once
+
 MIB = 1024 * 1024
 
 

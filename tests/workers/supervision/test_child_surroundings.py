@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pytest
 import sys
+
+pytestmark = pytest.mark.once
 
 SEE = """
 import json, os, resource, signal

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from workers.supervision.spool import SpoolReader, SpoolShrank
 
+pytestmark = pytest.mark.once
+
 pieces = st.lists(
     st.one_of(
         st.binary(max_size=40),

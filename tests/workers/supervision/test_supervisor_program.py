@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from workers.supervision import supervisor
+
+pytestmark = pytest.mark.once
 
 PROGRAM = [sys.executable, "-I", "-S", supervisor.__file__]
 
