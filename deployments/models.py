@@ -34,7 +34,9 @@ class Environment(models.Model):
     name = models.SlugField(max_length=60)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "name"], name="deployments_environment_name")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "name"], name="deployments_environment_name")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -75,7 +77,9 @@ class Deployment(Tracked):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(state__in=sorted(DeploymentState.values)), name="deployments_deployment_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(DeploymentState.values)), name="deployments_deployment_state"
+            ),
             models.UniqueConstraint(
                 fields=["service", "environment"],
                 condition=Q(state__in=["queued", "running"]),

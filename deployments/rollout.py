@@ -49,12 +49,16 @@ def request(service: Service, environment: Environment, *, commit: str = "") -> 
                     service=service, environment=environment, commit=commit, verdict=verdict, state=state
                 )
         except IntegrityError:
-            raise Refused(f"A deployment of {service} to {environment} is on its way already. Wait for its end.") from None
+            raise Refused(
+                f"A deployment of {service} to {environment} is on its way already. Wait for its end."
+            ) from None
         after = {"state": state, "commit": commit, "blocking": verdict.blocking}
         work.record("deployment.requested", deployment.subject, after=after)
         DEPLOYMENT.announce(deployment)
         if verdict.go:
-            Step.objects.create(deployment=deployment, n=1, name="Deploy", command=service.command, state=StepState.WAITING)
+            Step.objects.create(
+                deployment=deployment, n=1, name="Deploy", command=service.command, state=StepState.WAITING
+            )
             _enqueue(deployment)
     return deployment
 
@@ -91,7 +95,9 @@ def run(claim: Claim) -> None:
         "SHIPROOM_ENVIRONMENT": step.deployment.environment.name,
         "SHIPROOM_COMMIT": step.deployment.commit,
     }
-    command = Command(argv=tuple(step.command), cwd=folder, env=environment, wall_seconds=limits.value("STEP_WALL_SECONDS"))
+    command = Command(
+        argv=tuple(step.command), cwd=folder, env=environment, wall_seconds=limits.value("STEP_WALL_SECONDS")
+    )
     result = children.run(claim, command)
     result.forget()
     record = result.record
@@ -111,7 +117,9 @@ def _start(claim: Claim, step: Step) -> bool:
             verdict = gates.judge(deployment.service.project)
             verdict.save(force_insert=True)
             if not verdict.go:
-                DEPLOYMENT.move(deployment, "refuse", reason="The gate closed before the start.", verdict=verdict, ended_at=Wall())
+                DEPLOYMENT.move(
+                    deployment, "refuse", reason="The gate closed before the start.", verdict=verdict, ended_at=Wall()
+                )
                 return False
             DEPLOYMENT.move(deployment, "start", verdict=verdict, started_at=Wall())
         STEP.move(step, "start", attempt_id=claim.attempt_id)

@@ -46,7 +46,9 @@ def receive(project: Project, *, series_name: str, content: bytes, file_name: st
             digest=digest,
             state=ReviewState.RECEIVED,
         )
-        work.record("review.received", review.subject, after={"sha256": digest, "bytes": len(content), "file": file_name})
+        work.record(
+            "review.received", review.subject, after={"sha256": digest, "bytes": len(content), "file": file_name}
+        )
         REVIEW.announce(review)
         _enqueue(review)
     return review, True
@@ -91,7 +93,9 @@ def settle(ending: Ending) -> None:
     """A reading that will not be tried again leaves its reason on the review."""
     if not ending.final or not ending.error:
         return
-    review = Review.objects.select_related("series").filter(pk=ending.payload["review"], state=ReviewState.RECEIVED).first()
+    review = (
+        Review.objects.select_related("series").filter(pk=ending.payload["review"], state=ReviewState.RECEIVED).first()
+    )
     if review is not None:
         REVIEW.move(review, "fail", reason=ending.error[:500], error=ending.error.strip().splitlines()[-1][:500])
 

@@ -104,7 +104,9 @@ class Finding(Tracked):
             models.CheckConstraint(condition=Q(state__in=sorted(FindingState.values)), name="reviews_finding_state"),
             models.CheckConstraint(condition=Q(severity__in=sorted(Severity.values)), name="reviews_finding_severity"),
         ]
-        indexes: ClassVar = [models.Index(fields=["series", "severity"], condition=Q(state="open"), name="reviews_finding_open")]
+        indexes: ClassVar = [
+            models.Index(fields=["series", "severity"], condition=Q(state="open"), name="reviews_finding_open")
+        ]
 
     def __str__(self) -> str:
         return self.reference or self.title

@@ -177,7 +177,12 @@ def _prepared(running: Stack, world: factories.World, repository: Path) -> tuple
     Environment.objects.create(project=project, name="depot")
     agent = Agent.objects.create(name="example")
     AgentVersion.objects.create(
-        agent=agent, number=1, adapter="plain", command=[sys.executable, "-I", str(EXAMPLE)], wall_seconds=60, silence_seconds=60
+        agent=agent,
+        number=1,
+        adapter="plain",
+        command=[sys.executable, "-I", str(EXAMPLE)],
+        wall_seconds=60,
+        silence_seconds=60,
     )
     owner = Visitor(running.base_url)
     owner.sign_in(world.owner.email, factories.PASSWORD)
@@ -215,9 +220,14 @@ def _worked(running: Stack, owner: Visitor, ticket: Any) -> None:
         frames(socket, until=lambda frame: frame.get("type") in {"following", "resync"}, seconds=10)
         owner.post(
             f"/tickets/{ticket.key}/assign/",
-            {"agent": Agent.objects.get(name="example").pk, "expected_version": page.hidden("expected_version", form="assign")},
+            {
+                "agent": Agent.objects.get(name="example").pk,
+                "expected_version": page.hidden("expected_version", form="assign"),
+            },
         )
-        seen = frames(socket, until=lambda frame: frame.get("object") == ticket.subject and frame["version"] >= 4, seconds=60)
+        seen = frames(
+            socket, until=lambda frame: frame.get("object") == ticket.subject and frame["version"] >= 4, seconds=60
+        )
         versions = [frame["version"] for frame in seen if frame.get("object") == ticket.subject]
         assert versions == [2, 3, 4], "queued, running and in review were each told, in order, once"
         assert _state(ticket) == "in_review"

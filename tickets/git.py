@@ -19,9 +19,16 @@ class GitFailed(JobFailed):
 def git(folder: Path, *arguments: str, seconds: int = SECONDS) -> str:
     """Run git in ``folder`` and return its output. Raises ``GitFailed``."""
     argv = ["git", "-C", str(folder), "-c", "core.hooksPath=/dev/null", "-c", "safe.directory=*", *arguments]
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "HOME": "/nonexistent"}
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "HOME": "/nonexistent",
+    }
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=seconds, env=environment, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", timeout=seconds, env=environment, check=False
+        )
     except subprocess.TimeoutExpired:
         raise GitFailed(f"git {arguments[0]} took longer than {seconds} s.") from None
     except OSError as problem:

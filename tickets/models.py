@@ -24,7 +24,9 @@ class Project(models.Model):
         validators=[RegexValidator(r"^[A-Z][A-Z0-9]{1,9}$", "2 to 10 capital letters and digits, a letter first.")],
     )
     name = models.CharField(max_length=100)
-    repository = models.CharField(max_length=500, blank=True, help_text="Path of the git repository, on the machine of the workers.")
+    repository = models.CharField(
+        max_length=500, blank=True, help_text="Path of the git repository, on the machine of the workers."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
@@ -41,7 +43,9 @@ class Membership(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
-    role = models.PositiveSmallIntegerField(choices=[(role.value, role.label) for role in Role], default=Role.VIEWER.value)
+    role = models.PositiveSmallIntegerField(
+        choices=[(role.value, role.label) for role in Role], default=Role.VIEWER.value
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -56,7 +60,9 @@ class Membership(models.Model):
 class ProjectCounter(models.Model):
     """The last number given to a ticket of the project. In no form; see ``identifiers``."""
 
-    project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="counter", editable=False)
+    project = models.OneToOneField(
+        Project, on_delete=models.CASCADE, primary_key=True, related_name="counter", editable=False
+    )
     last = models.PositiveIntegerField(default=0, editable=False)
 
     def __str__(self) -> str:

@@ -10,7 +10,9 @@ TICKET: Lifecycle[Ticket] = Lifecycle(
     "ticket",
     TicketState,
     [
-        transition("assign", [_T.OPEN, _T.NEEDS_PERSON, _T.IN_REVIEW, _T.UNPROVEN, _T.BLOCKED, _T.FAILED], _T.QUEUED, "Assign"),
+        transition(
+            "assign", [_T.OPEN, _T.NEEDS_PERSON, _T.IN_REVIEW, _T.UNPROVEN, _T.BLOCKED, _T.FAILED], _T.QUEUED, "Assign"
+        ),
         transition("begin", [_T.QUEUED], _T.RUNNING),
         transition("wait_again", [_T.RUNNING, _T.FAILED, _T.OPEN, _T.QUEUED], _T.QUEUED),
         transition("submit", [_T.RUNNING], _T.IN_REVIEW),

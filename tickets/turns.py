@@ -12,7 +12,8 @@ from pathlib import Path
 
 from django.db.models import Max
 
-from portal.core import limits, secrets as secret_store
+from portal.core import limits
+from portal.core import secrets as secret_store
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
 from tickets import git, prompts, workspaces
@@ -69,7 +70,10 @@ def run(claim: Claim) -> TurnResult:
 
 def _begin(claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Workspace) -> Turn:
     base = git.head(Path(workspace.path))
-    with claim.fenced(), acting(Actor("agent", str(version.agent_id), version.agent.name), because=f"job:{claim.job_id}"):
+    with (
+        claim.fenced(),
+        acting(Actor("agent", str(version.agent_id), version.agent.name), because=f"job:{claim.job_id}"),
+    ):
         TICKET.move(ticket, "begin")
         last = Turn.objects.filter(ticket=ticket).aggregate(last=Max("seq"))["last"] or 0
         return Turn.objects.create(

@@ -56,9 +56,14 @@ def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None)
     """Queue a turn of the agent's newest version; the job is enqueued in the transaction of the change."""
     version = AgentVersion.objects.filter(agent=agent).order_by("-number").first()
     if version is None or not agent.enabled:
-        raise Refused(f"The agent {agent.name} cannot be assigned: it has no profile, or is switched off. An admin can mend that.")
+        raise Refused(
+            f"The agent {agent.name} cannot be assigned: it has no profile, or is switched off. An admin can mend that."
+        )
     if not ticket.project.repository:
-        raise Refused(f"The project {ticket.project.key} names no repository, so an agent has nothing to work on. An owner can set it.")
+        raise Refused(
+            f"The project {ticket.project.key} names no repository, so an agent has nothing to work on."
+            " An owner can set it."
+        )
     with unit_of_work():
         TICKET.move(ticket, "assign", expected_version=expected_version, agent_version=version)
         queue.set_lane(agent.lane, agent.concurrency)
@@ -87,13 +92,13 @@ def stop(ticket: Ticket, *, reason: str) -> Ticket:
 def accept(ticket: Ticket, *, reason: str, expected_version: int | None = None) -> Ticket:
     """Call the work done. An unproven turn takes a reason in words."""
     if ticket.state == TicketState.UNPROVEN and not reason.strip():
-        raise Refused(f"{ticket.key} is unproven: the portal saw no new commit. Say why you accept it, or assign it again.")
+        raise Refused(
+            f"{ticket.key} is unproven: the portal saw no new commit. Say why you accept it, or assign it again."
+        )
     turn = ticket.turns.order_by("-seq").first()
     commit = turn.head_commit if turn else ""
     with unit_of_work():
-        TICKET.move(
-            ticket, "accept", reason=reason, expected_version=expected_version, accepted_commit=commit
-        )
+        TICKET.move(ticket, "accept", reason=reason, expected_version=expected_version, accepted_commit=commit)
         for follower in _accepted:
             follower(ticket)
     return ticket
@@ -105,5 +110,3 @@ def reopen(ticket: Ticket, *, reason: str, expected_version: int | None = None) 
         for follower in _reopened:
             follower(ticket)
     return ticket
-
-

@@ -22,12 +22,16 @@ def prepare(claim: Claim, ticket: Ticket) -> Workspace:
     found = Workspace.objects.filter(ticket=ticket).first()
     if found:
         if found.host != socket.gethostname():
-            raise JobFailed(f"The workspace of {ticket.key} is on {found.host}; this worker is on {socket.gethostname()}.")
+            raise JobFailed(
+                f"The workspace of {ticket.key} is on {found.host}; this worker is on {socket.gethostname()}."
+            )
         if Path(found.path).is_dir():
             return found
     repository = Path(ticket.project.repository)
     if not repository.is_dir():
-        raise BadInput(f"The repository {repository} of project {ticket.project.key} is not there on this worker's machine.")
+        raise BadInput(
+            f"The repository {repository} of project {ticket.project.key} is not there on this worker's machine."
+        )
     base = git.head(repository)
     branch = f"shiproom/{ticket.key.lower()}"
     path: Path = settings.DATA_DIR / "workspaces" / ticket.key

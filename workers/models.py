@@ -81,7 +81,9 @@ class Job(models.Model):
         ]
         indexes: ClassVar = [
             # due jobs in the order of the claim; see docs/architecture.md, the claim
-            models.Index(fields=["pool", "priority", "run_after", "id"], condition=Q(state="queued"), name="workers_job_due"),
+            models.Index(
+                fields=["pool", "priority", "run_after", "id"], condition=Q(state="queued"), name="workers_job_due"
+            ),
             # not "WHERE state = 'running'": the finish statement would walk its dead entries
             models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="workers_job_lease"),
             models.Index(fields=["subject", "-id"], name="workers_job_subject"),
@@ -115,7 +117,8 @@ class Attempt(models.Model):
             models.UniqueConstraint(fields=["job", "fence"], name="workers_attempt_fence"),
             models.CheckConstraint(condition=Q(outcome__in=sorted(Outcome.values)), name="workers_attempt_outcome"),
             models.CheckConstraint(
-                condition=Q(outcome="running", ended_at__isnull=True) | (~Q(outcome="running") & Q(ended_at__isnull=False)),
+                condition=Q(outcome="running", ended_at__isnull=True)
+                | (~Q(outcome="running") & Q(ended_at__isnull=False)),
                 name="workers_attempt_ended_iff",
             ),
         ]
@@ -196,7 +199,9 @@ class Worker(models.Model):
     seen_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints: ClassVar = [models.CheckConstraint(condition=Q(state__in=["alive", "stopped"]), name="workers_worker_state")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=["alive", "stopped"]), name="workers_worker_state")
+        ]
         indexes: ClassVar = [models.Index(fields=["-seen_at"], name="workers_worker_seen")]
 
     def __str__(self) -> str:
@@ -219,7 +224,9 @@ class Schedule(models.Model):
     next_due_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints: ClassVar = [models.CheckConstraint(condition=Q(every_seconds__gte=1), name="workers_schedule_every")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(every_seconds__gte=1), name="workers_schedule_every")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -248,7 +255,9 @@ class Agent(models.Model):
     concurrency = models.PositiveSmallIntegerField(default=1, help_text="Turns of this agent at once.")
 
     class Meta:
-        constraints: ClassVar = [models.CheckConstraint(condition=Q(concurrency__gte=1), name="workers_agent_concurrency")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(concurrency__gte=1), name="workers_agent_concurrency")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -275,7 +284,9 @@ class AgentVersion(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["agent", "number"], name="workers_agentversion_number"),
-            models.CheckConstraint(condition=Q(silence_seconds__lte=F("wall_seconds")), name="workers_agentversion_limits"),
+            models.CheckConstraint(
+                condition=Q(silence_seconds__lte=F("wall_seconds")), name="workers_agentversion_limits"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,13 @@ def process_name(pool: str) -> str:
 
 
 def arrived(name: str, pool: Pool | str) -> None:
-    defaults = {"pool": pool, "host": socket.gethostname()[:80], "pid": os.getpid(), "state": Worker.State.ALIVE, "seen_at": Wall()}
+    defaults = {
+        "pool": pool,
+        "host": socket.gethostname()[:80],
+        "pid": os.getpid(),
+        "state": Worker.State.ALIVE,
+        "seen_at": Wall(),
+    }
     Worker.objects.update_or_create(name=name, defaults=defaults)
 
 
@@ -40,7 +46,9 @@ def beat_seen() -> None:
 
 def is_lost(worker: Worker, now: datetime) -> bool:
     """Not stopped, and silent for longer than a lease."""
-    return worker.state == Worker.State.ALIVE and now - worker.seen_at > timedelta(seconds=limits.value("LEASE_SECONDS"))
+    return worker.state == Worker.State.ALIVE and now - worker.seen_at > timedelta(
+        seconds=limits.value("LEASE_SECONDS")
+    )
 
 
 def forget_old(now: datetime) -> int:

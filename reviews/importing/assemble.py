@@ -197,9 +197,7 @@ def _files(candidate: Candidate, repeats: Sequence[Candidate]) -> tuple[str, ...
 
 def _with_line(field: Field, fields: Iterable[Field]) -> str:
     """`File: a.py` with a separate `Line: 12` is a.py:12."""
-    if re.search(r"\d", field.value) or not re.match(
-        r"^(?:file|location|path)s?$", field.label, re.IGNORECASE
-    ):
+    if re.search(r"\d", field.value) or not re.match(r"^(?:file|location|path)s?$", field.label, re.IGNORECASE):
         return field.value
     line = next((f for f in fields if re.match(r"^lines?$", f.label, re.IGNORECASE) and f.value), None)
     if line is None or not re.match(r"^[~L]*\d[\d\s,–-]*$", line.value):

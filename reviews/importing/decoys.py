@@ -118,8 +118,7 @@ _PLANS = (
     r"strategic .*|lessons learned|areas for (?:enhancement|improvement)|nice to haves?"
 )
 _HARD = tuple(
-    (reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE))
-    for reason, pattern in _HEADINGS
+    (reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS
 )
 _RECAP = re.compile(rf"^(?:the )?(?:{_RECAPS})$", re.IGNORECASE)
 _PLAN = re.compile(rf"^(?:{_PLANS})$", re.IGNORECASE)
@@ -244,8 +243,4 @@ def not_a_finding(parts: TitleParts, raw: str) -> str | None:
 
 def count_row(block: Block) -> bool:
     """`Critical: 2`: a total, not a finding."""
-    return bool(
-        re.match(
-            r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$", block.text.strip()
-        )
-    )
+    return bool(re.match(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$", block.text.strip()))

@@ -113,9 +113,7 @@ def read_document(text: str) -> Document:
     marked = sum(1 for line in bounded if line.lstrip()[:1] in _MARKERS)
     # Refused before the block rules run, for they are what costs; lines in fences count here, hence the room.
     if marked > 2 * MAX_PARTS:
-        raise BadInput(
-            "too_many_parts", f"The document has {marked} marked lines; the limit is {2 * MAX_PARTS}."
-        )
+        raise BadInput("too_many_parts", f"The document has {marked} marked lines; the limit is {2 * MAX_PARTS}.")
     spaced, origin = spaced_out(bounded)
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
@@ -268,9 +266,7 @@ def _sections(pieces: Sequence[Block | _Heading], last_line: int) -> Section:
         while stack[-1].level >= heading.level:
             stack.pop().end = heading.start - 1
         count += 1
-        section = Section(
-            heading.title, heading.level, heading.start, last_line, count, heading.end, stack[-1]
-        )
+        section = Section(heading.title, heading.level, heading.start, last_line, count, heading.end, stack[-1])
         stack[-1].children.append(section)
         stack.append(section)
     return root

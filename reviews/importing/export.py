@@ -30,8 +30,7 @@ def to_json(parsed: ParsedReview, document_id: str) -> dict[str, Any]:
             for tier in parsed.fix_order
         ],
         "cross_references": [
-            {"source": cross.source, "target": cross.target, "line": cross.line}
-            for cross in parsed.cross_references
+            {"source": cross.source, "target": cross.target, "line": cross.line} for cross in parsed.cross_references
         ],
         "not_findings": [piece.text for piece in parsed.left_out],
         "left_out": [

@@ -28,7 +28,5 @@ def parse_files(sources: Iterable[Path], out: Path) -> Iterator[tuple[Path, str,
             yield source, f"not readable: {error.strerror or error}", False
             continue
         target = out / f"{source.stem}.json"
-        target.write_text(
-            json.dumps(to_json(parsed, source.stem), ensure_ascii=False, indent=1), encoding="utf-8"
-        )
+        target.write_text(json.dumps(to_json(parsed, source.stem), ensure_ascii=False, indent=1), encoding="utf-8")
         yield source, f"{len(parsed.findings)} findings", True

@@ -57,12 +57,8 @@ def _inline(block: Block, known: set[str]) -> list[FixTier]:
         if match is None:
             continue
         pieces = [piece.strip() for piece in _NUMBERED.split(match["rest"])]
-        texts = [
-            piece[:MAX_ITEM] for piece in pieces if piece and not re.fullmatch(r"\d{1,3}(?:-\d{1,3})?", piece)
-        ]
-        tiers.append(
-            FixTier(match["label"].strip(), block.start + offset, _refs(match["rest"], known), tuple(texts))
-        )
+        texts = [piece[:MAX_ITEM] for piece in pieces if piece and not re.fullmatch(r"\d{1,3}(?:-\d{1,3})?", piece)]
+        tiers.append(FixTier(match["label"].strip(), block.start + offset, _refs(match["rest"], known), tuple(texts)))
     return tiers
 
 

@@ -92,9 +92,7 @@ def _without_categories(headings: Sequence[Candidate], others: Sequence[Candidat
     for heading in headings:
         count = bisect_left(starts, heading.line_end + 1) - bisect_left(starts, heading.line_start + 1)
         weak = heading.weight <= WEAK_HEADING
-        if heading.parts.ref is None and (
-            count >= 2 and heading.parts.severity is None or (weak and count >= 1)
-        ):
+        if heading.parts.ref is None and (count >= 2 and heading.parts.severity is None or (weak and count >= 1)):
             continue
         kept.append(heading)
     return kept
@@ -115,9 +113,7 @@ def _outside(others: Sequence[Candidate], headings: Sequence[Candidate]) -> list
 
 def _numbers_as_refs(candidates: Sequence[Candidate]) -> list[Candidate]:
     """A plain number is a ref only when the author numbers the findings once through the document."""
-    numbered = [
-        c for c in candidates if c.parts.number and c.parts.ref is None and c.shape != "item" and c.tier == 1
-    ]
+    numbered = [c for c in candidates if c.parts.number and c.parts.ref is None and c.shape != "item" and c.tier == 1]
     numbers = [c.parts.number for c in numbered]
     once = len(set(numbers)) == len(numbers)
     result = []

@@ -135,9 +135,7 @@ def _region(section: Section, outline: Outline, only_title: bool) -> Region:
         guide = decoys.guide_title(section.title) and not re.search(
             r"finding|report|bugs\b|issues", section.title, re.I
         )
-        return (
-            replace(above, kind="decoy", decoy="the document is guidance, not a review") if guide else above
-        )
+        return replace(above, kind="decoy", decoy="the document is guidance, not a review") if guide else above
     if parts.ref is not None or above.kind == "decoy":
         return above
     group = _group(section, parts, above)
@@ -212,11 +210,7 @@ def group_severity(title: str, parts: TitleParts) -> tuple[Severity | None, str 
     named = [word for word in words if word in SEVERITY_WORDS]
     if not named and re.match(r"^(?:must|should)[ -]fix|^nice[ -]to[ -]have", text, re.IGNORECASE):
         return severity_of(text), text
-    rest = [
-        word
-        for word in words
-        if word not in SEVERITY_WORDS and not word.isdigit() and word not in _GROUP_FILLER
-    ]
+    rest = [word for word in words if word not in SEVERITY_WORDS and not word.isdigit() and word not in _GROUP_FILLER]
     if named and not rest:
         best = min((SEVERITY_WORDS[word] for word in named[:1]), default=None)
         return best, named[0]

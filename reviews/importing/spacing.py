@@ -10,9 +10,7 @@ MAX_LINE_FOR_BLOCKS = 4_000
 MAX_MARKERS = 12
 MAX_PSEUDO_HEADING = 200
 
-BOLD_ALONE = re.compile(
-    r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$"
-)
+BOLD_ALONE = re.compile(r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$")
 _MARKER_RUN = re.compile(rf"^\s*((?:[>\-*+]|\d{{1,9}}[.)])[ \t]*){{{MAX_MARKERS},}}[^\s\->*+]")
 _DEEP_QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?){2,}")
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")

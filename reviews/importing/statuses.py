@@ -45,18 +45,14 @@ class Later:
     refs: tuple[str, ...]
 
 
-def apply_later(
-    findings: Sequence[ParsedFinding], selection: Selection, outline: Outline
-) -> tuple[ParsedFinding, ...]:
+def apply_later(findings: Sequence[ParsedFinding], selection: Selection, outline: Outline) -> tuple[ParsedFinding, ...]:
     """Findings without a status of their own take the one that a later list gives them."""
     result = list(findings)
     if not result or len(result) > MAX_FINDINGS:
         return tuple(result)
     taken = {finding.line_start for finding in findings}
     later = [entry for entry in _later(outline) if entry.line not in taken][:MAX_LATER]
-    known = {
-        finding.ref: at for at, finding in enumerate(result) if finding.ref and not finding.ref.isdigit()
-    }
+    known = {finding.ref: at for at, finding in enumerate(result) if finding.ref and not finding.ref.isdigit()}
     unmatched = []
     for entry in later:
         named = [known[ref] for ref in entry.refs if ref in known]
@@ -113,9 +109,7 @@ def _matches(later: Sequence[Later], findings: Sequence[ParsedFinding]) -> list[
         weight = {word: math.log(1 + total / (1 + spread[word])) for word in words}
         whole = sum(weight.values())
         for at, (body, title) in enumerate(zip(bodies, titles, strict=True)):
-            if not whole or (
-                entry.severity and findings[at].severity and entry.severity != findings[at].severity
-            ):
+            if not whole or (entry.severity and findings[at].severity and entry.severity != findings[at].severity):
                 continue
             said = sum(weight[word] for word in words & body) + sum(weight[word] for word in words & title)
             scores.append((said / whole, number, at))
@@ -131,11 +125,7 @@ def _one_to_one(scores: list[tuple[float, int, int]], later: Sequence[Later]) ->
     pairs: dict[int, int] = {}
     for score, number, at in scores:
         entry = later[number]
-        if (
-            number in pairs
-            or at in pairs.values()
-            or score < (MIN_MATCH_RATED if entry.severity else MIN_MATCH)
-        ):
+        if number in pairs or at in pairs.values() or score < (MIN_MATCH_RATED if entry.severity else MIN_MATCH):
             continue
         rivals = [other for other, place in free[number] if place != at and place not in pairs.values()]
         if not rivals or score >= MARGIN * max(rivals):

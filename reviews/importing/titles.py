@@ -151,9 +151,7 @@ def _without_emphasis(text: str) -> str:
 
 def read_title(raw: str, weak_prefixes: frozenset[str] = frozenset()) -> TitleParts:
     """Take a title apart. `weak_prefixes` are ref prefixes that may stand before a title with a space alone."""
-    parts = TitleParts(
-        title="", checked=bool(_CHECK.search(raw[:4]) or _CHECK.search(raw[:MAX_TITLE].rstrip()[-3:]))
-    )
+    parts = TitleParts(title="", checked=bool(_CHECK.search(raw[:4]) or _CHECK.search(raw[:MAX_TITLE].rstrip()[-3:])))
     text = plain(raw)
     struck = _STRUCK.match(text)
     if struck:
@@ -225,9 +223,7 @@ def _take_prefix(parts: TitleParts, text: str) -> tuple[TitleParts, str]:
         return replace(parts, severity=severity_of(written), severity_as_written=written), text[match.end() :]
     wrapped = _STATUS_WITH_TITLE.match(text)
     if wrapped and parts.status is None:
-        return replace(parts, status=status_of(wrapped["tag"]), status_as_written=wrapped["tag"]), wrapped[
-            "title"
-        ]
+        return replace(parts, status=status_of(wrapped["tag"]), status_as_written=wrapped["tag"]), wrapped["title"]
     match = _STATUS_PREFIX.match(text)
     if match and parts.status is None:
         written = match["boxed"] or match["bare"]

@@ -66,9 +66,7 @@ def disagreements(said: Totals, read: Totals, without_rejected: Totals) -> tuple
     rated = [number for key, number in said if key != "total"]
     total = dict(said).get("total")
     if total is not None and len(rated) > 1 and sum(rated) != total:
-        sentences.append(
-            f"The stated totals by severity add up to {sum(rated)}, not to the stated total of {total}."
-        )
+        sentences.append(f"The stated totals by severity add up to {sum(rated)}, not to the stated total of {total}.")
     return tuple(sentences)
 
 

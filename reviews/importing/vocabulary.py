@@ -66,9 +66,7 @@ _STATUS_PATTERNS: tuple[tuple[Status, str], ...] = (
     ),
 )
 _STATUS_START = re.compile(
-    r"^(?:status\s*:\s*)?(?:"
-    + "|".join(f"(?P<{name}>{pattern})" for name, pattern in _STATUS_PATTERNS)
-    + r")(?!\w)",
+    r"^(?:status\s*:\s*)?(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in _STATUS_PATTERNS) + r")(?!\w)",
     re.IGNORECASE,
 )
 _MARKS = re.compile(
@@ -129,8 +127,7 @@ _LABELS: dict[str, str] = {
     "allvarlighetsgrad|sévérité|"
     "severidad|severidade|gravité|серьёзность|серьезность|критичность|严重程度|严重性",
     "priority": "priority|prio|priorität|prioritet|приоритет|prioridad|prioridade|priorité|优先级",
-    "status": "status|state|resolution status|current status|статус|estado|statut|状态|disposition|"
-    "resolution|outcome",
+    "status": "status|state|resolution status|current status|статус|estado|statut|状态|disposition|resolution|outcome",
     "resolved": "resolved|fixed|fix applied|applied fix|resolution applied|fixed in|date fixed|closed",
     "files": "file|files|location|locations|where|affected file|affected files|files affected|example "
     "files|path|paths|"
@@ -184,9 +181,7 @@ _LABELS: dict[str, str] = {
     "existing alternative ignored|actual protection|how it works|options|tags|area|scope|reviewer|"
     "reported by|found by|id",
 }
-LABEL_MEANING: dict[str, str] = {
-    word: meaning for meaning, words in _LABELS.items() for word in words.split("|")
-}
+LABEL_MEANING: dict[str, str] = {word: meaning for meaning, words in _LABELS.items() for word in words.split("|")}
 _LABEL_TAIL = re.compile(r"\s*(?:\([^)]*\)|#?\d{1,2}|\s[a-z])$", re.IGNORECASE)
 
 

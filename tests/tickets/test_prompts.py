@@ -45,7 +45,9 @@ def test_what_people_wrote_stands_between_marks_that_it_cannot_know(title: str, 
 
 def test_the_mark_is_another_in_each_turn() -> None:
     ticket = Ticket(project=Project(key="MC"), number=1, key="MC-1", title="x", body="")
-    first, second = (prompts.compose(ticket, Turn(ticket=ticket, seq=n, nonce=f"MC_TICKET_TURN:1:{n}:{str(n) * 32}")) for n in (1, 2))
+    first, second = (
+        prompts.compose(ticket, Turn(ticket=ticket, seq=n, nonce=f"MC_TICKET_TURN:1:{n}:{str(n) * 32}")) for n in (1, 2)
+    )
     assert first.split("<<<")[1].split("\n")[0] != second.split("<<<")[1].split("\n")[0]
 
 

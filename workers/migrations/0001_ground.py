@@ -6,186 +6,394 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Agent',
+            name="Agent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60, unique=True)),
-                ('enabled', models.BooleanField(default=True)),
-                ('concurrency', models.PositiveSmallIntegerField(default=1, help_text='Turns of this agent at once.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=60, unique=True)),
+                ("enabled", models.BooleanField(default=True)),
+                ("concurrency", models.PositiveSmallIntegerField(default=1, help_text="Turns of this agent at once.")),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('concurrency__gte', 1)), name='workers_agent_concurrency')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("concurrency__gte", 1)), name="workers_agent_concurrency"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(editable=False, max_length=40)),
-                ('pool', models.CharField(choices=[('turns', 'Turns'), ('short', 'Short jobs')], editable=False, max_length=10)),
-                ('lane', models.CharField(blank=True, editable=False, max_length=80)),
-                ('subject', models.CharField(blank=True, editable=False, max_length=120)),
-                ('exclusive', models.BooleanField(default=False, editable=False)),
-                ('unique_key', models.CharField(blank=True, editable=False, max_length=160)),
-                ('audience', models.CharField(blank=True, editable=False, max_length=80)),
-                ('payload', models.JSONField(default=dict, editable=False)),
-                ('cause', models.JSONField(default=dict, editable=False)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('dead', 'Dead'), ('cancelled', 'Cancelled')], default='queued', editable=False, max_length=20)),
-                ('priority', models.SmallIntegerField(default=0, editable=False)),
-                ('run_after', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('fence', models.PositiveIntegerField(default=0, editable=False)),
-                ('worker', models.CharField(blank=True, editable=False, max_length=120)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('cancel_at', models.DateTimeField(editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('finished_at', models.DateTimeField(editable=False, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(editable=False, max_length=40)),
+                (
+                    "pool",
+                    models.CharField(
+                        choices=[("turns", "Turns"), ("short", "Short jobs")], editable=False, max_length=10
+                    ),
+                ),
+                ("lane", models.CharField(blank=True, editable=False, max_length=80)),
+                ("subject", models.CharField(blank=True, editable=False, max_length=120)),
+                ("exclusive", models.BooleanField(default=False, editable=False)),
+                ("unique_key", models.CharField(blank=True, editable=False, max_length=160)),
+                ("audience", models.CharField(blank=True, editable=False, max_length=80)),
+                ("payload", models.JSONField(default=dict, editable=False)),
+                ("cause", models.JSONField(default=dict, editable=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("dead", "Dead"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        editable=False,
+                        max_length=20,
+                    ),
+                ),
+                ("priority", models.SmallIntegerField(default=0, editable=False)),
+                (
+                    "run_after",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("fence", models.PositiveIntegerField(default=0, editable=False)),
+                ("worker", models.CharField(blank=True, editable=False, max_length=120)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("cancel_at", models.DateTimeField(editable=False, null=True)),
+                ("error", models.TextField(blank=True, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("finished_at", models.DateTimeField(editable=False, null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'queued')), fields=['pool', 'priority', 'run_after', 'id'], name='workers_job_due'), models.Index(condition=models.Q(('lease_until__isnull', False)), fields=['lease_until'], name='workers_job_lease'), models.Index(fields=['subject', '-id'], name='workers_job_subject'), models.Index(fields=['state', '-id'], name='workers_job_state_newest')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['cancelled', 'dead', 'queued', 'running', 'succeeded'])), name='workers_job_state'), models.CheckConstraint(condition=models.Q(models.Q(('lease_until__isnull', False), ('state', 'running'), models.Q(('worker', ''), _negated=True)), models.Q(models.Q(('state', 'running'), _negated=True), ('lease_until__isnull', True), ('worker', '')), _connector='OR'), name='workers_job_running_iff_leased'), models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running']), models.Q(('unique_key', ''), _negated=True)), fields=('kind', 'unique_key'), name='workers_job_unique_live')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "queued")),
+                        fields=["pool", "priority", "run_after", "id"],
+                        name="workers_job_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("lease_until__isnull", False)),
+                        fields=["lease_until"],
+                        name="workers_job_lease",
+                    ),
+                    models.Index(fields=["subject", "-id"], name="workers_job_subject"),
+                    models.Index(fields=["state", "-id"], name="workers_job_state_newest"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["cancelled", "dead", "queued", "running", "succeeded"])),
+                        name="workers_job_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("lease_until__isnull", False),
+                                ("state", "running"),
+                                models.Q(("worker", ""), _negated=True),
+                            ),
+                            models.Q(
+                                models.Q(("state", "running"), _negated=True),
+                                ("lease_until__isnull", True),
+                                ("worker", ""),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="workers_job_running_iff_leased",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ("state__in", ["queued", "running"]), models.Q(("unique_key", ""), _negated=True)
+                        ),
+                        fields=("kind", "unique_key"),
+                        name="workers_job_unique_live",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fence', models.PositiveIntegerField(editable=False)),
-                ('worker', models.CharField(editable=False, max_length=120)),
-                ('outcome', models.CharField(choices=[('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed by itself'), ('timed_out', 'Timed out'), ('lost', 'Worker lost'), ('bad_input', 'Bad input'), ('cancelled', 'Cancelled'), ('released', 'Handed back')], default='running', editable=False, max_length=20)),
-                ('error', models.TextField(blank=True, editable=False)),
-                ('counted', models.BooleanField(db_default=True, default=True, editable=False)),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('job', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='workers.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("fence", models.PositiveIntegerField(editable=False)),
+                ("worker", models.CharField(editable=False, max_length=120)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed by itself"),
+                            ("timed_out", "Timed out"),
+                            ("lost", "Worker lost"),
+                            ("bad_input", "Bad input"),
+                            ("cancelled", "Cancelled"),
+                            ("released", "Handed back"),
+                        ],
+                        default="running",
+                        editable=False,
+                        max_length=20,
+                    ),
+                ),
+                ("error", models.TextField(blank=True, editable=False)),
+                ("counted", models.BooleanField(db_default=True, default=True, editable=False)),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="workers.job",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Lane',
+            name="Lane",
             fields=[
-                ('name', models.CharField(max_length=80, primary_key=True, serialize=False)),
-                ('slots', models.PositiveSmallIntegerField(default=1)),
+                ("name", models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ("slots", models.PositiveSmallIntegerField(default=1)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('slots__gte', 1)), name='workers_lane_slots')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("slots__gte", 1)), name="workers_lane_slots")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='LaneSlot',
+            name="LaneSlot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('n', models.PositiveSmallIntegerField(editable=False)),
-                ('job', models.OneToOneField(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='lane_slot', to='workers.job')),
-                ('lane', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='rows', to='workers.lane')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("n", models.PositiveSmallIntegerField(editable=False)),
+                (
+                    "job",
+                    models.OneToOneField(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="lane_slot",
+                        to="workers.job",
+                    ),
+                ),
+                (
+                    "lane",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rows",
+                        to="workers.lane",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Schedule',
+            name="Schedule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60, unique=True)),
-                ('kind', models.CharField(max_length=40)),
-                ('every_seconds', models.PositiveIntegerField()),
-                ('payload', models.JSONField(blank=True, default=dict)),
-                ('missed', models.CharField(choices=[('once', 'Run once for all missed'), ('skip', 'Skip them')], default='once', max_length=10)),
-                ('enabled', models.BooleanField(default=True)),
-                ('next_due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=60, unique=True)),
+                ("kind", models.CharField(max_length=40)),
+                ("every_seconds", models.PositiveIntegerField()),
+                ("payload", models.JSONField(blank=True, default=dict)),
+                (
+                    "missed",
+                    models.CharField(
+                        choices=[("once", "Run once for all missed"), ("skip", "Skip them")],
+                        default="once",
+                        max_length=10,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "next_due_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('every_seconds__gte', 1)), name='workers_schedule_every')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("every_seconds__gte", 1)), name="workers_schedule_every")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ScheduleTick',
+            name="ScheduleTick",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(editable=False)),
-                ('missed', models.PositiveIntegerField(default=0, editable=False)),
-                ('job', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='workers.job')),
-                ('schedule', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='ticks', to='workers.schedule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("due_at", models.DateTimeField(editable=False)),
+                ("missed", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to="workers.job"
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ticks",
+                        to="workers.schedule",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SubjectSlot',
+            name="SubjectSlot",
             fields=[
-                ('subject', models.CharField(editable=False, max_length=120, primary_key=True, serialize=False)),
-                ('job', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='subject_slot', to='workers.job')),
+                ("subject", models.CharField(editable=False, max_length=120, primary_key=True, serialize=False)),
+                (
+                    "job",
+                    models.OneToOneField(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="subject_slot",
+                        to="workers.job",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(editable=False, max_length=120, unique=True)),
-                ('pool', models.CharField(choices=[('turns', 'Turns'), ('short', 'Short jobs')], editable=False, max_length=10)),
-                ('host', models.CharField(editable=False, max_length=80)),
-                ('pid', models.PositiveIntegerField(editable=False)),
-                ('state', models.CharField(choices=[('alive', 'Alive'), ('stopped', 'Stopped')], default='alive', editable=False, max_length=10)),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(editable=False, max_length=120, unique=True)),
+                (
+                    "pool",
+                    models.CharField(
+                        choices=[("turns", "Turns"), ("short", "Short jobs")], editable=False, max_length=10
+                    ),
+                ),
+                ("host", models.CharField(editable=False, max_length=80)),
+                ("pid", models.PositiveIntegerField(editable=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("alive", "Alive"), ("stopped", "Stopped")],
+                        default="alive",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
             ],
             options={
-                'indexes': [models.Index(fields=['-seen_at'], name='workers_worker_seen')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['alive', 'stopped'])), name='workers_worker_state')],
+                "indexes": [models.Index(fields=["-seen_at"], name="workers_worker_seen")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["alive", "stopped"])), name="workers_worker_state"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AgentVersion',
+            name="AgentVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(editable=False)),
-                ('adapter', models.CharField(editable=False, max_length=20)),
-                ('command', models.JSONField(editable=False)),
-                ('environment', models.JSONField(default=list, editable=False)),
-                ('secrets', models.JSONField(default=dict, editable=False)),
-                ('wall_seconds', models.PositiveIntegerField(editable=False)),
-                ('silence_seconds', models.PositiveIntegerField(editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('agent', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='workers.agent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(editable=False)),
+                ("adapter", models.CharField(editable=False, max_length=20)),
+                ("command", models.JSONField(editable=False)),
+                ("environment", models.JSONField(default=list, editable=False)),
+                ("secrets", models.JSONField(default=dict, editable=False)),
+                ("wall_seconds", models.PositiveIntegerField(editable=False)),
+                ("silence_seconds", models.PositiveIntegerField(editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="workers.agent",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('agent', 'number'), name='workers_agentversion_number'), models.CheckConstraint(condition=models.Q(('silence_seconds__lte', models.F('wall_seconds'))), name='workers_agentversion_limits')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("agent", "number"), name="workers_agentversion_number"),
+                    models.CheckConstraint(
+                        condition=models.Q(("silence_seconds__lte", models.F("wall_seconds"))),
+                        name="workers_agentversion_limits",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AttemptOutput',
+            name="AttemptOutput",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('offset', models.BigIntegerField(editable=False)),
-                ('length', models.PositiveIntegerField(editable=False)),
-                ('text', models.TextField(editable=False)),
-                ('attempt', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='output', to='workers.attempt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("offset", models.BigIntegerField(editable=False)),
+                ("length", models.PositiveIntegerField(editable=False)),
+                ("text", models.TextField(editable=False)),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="output",
+                        to="workers.attempt",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('attempt', 'offset'), name='workers_output_offset')],
+                "constraints": [models.UniqueConstraint(fields=("attempt", "offset"), name="workers_output_offset")],
             },
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('job', 'fence'), name='workers_attempt_fence'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("job", "fence"), name="workers_attempt_fence"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['bad_input', 'cancelled', 'failed', 'lost', 'released', 'running', 'succeeded', 'timed_out'])), name='workers_attempt_outcome'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "outcome__in",
+                        ["bad_input", "cancelled", "failed", "lost", "released", "running", "succeeded", "timed_out"],
+                    )
+                ),
+                name="workers_attempt_outcome",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('outcome', 'running')), models.Q(models.Q(('outcome', 'running'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='workers_attempt_ended_iff'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_at__isnull", True), ("outcome", "running")),
+                    models.Q(models.Q(("outcome", "running"), _negated=True), ("ended_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="workers_attempt_ended_iff",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='laneslot',
-            constraint=models.UniqueConstraint(fields=('lane', 'n'), name='workers_laneslot_n'),
+            model_name="laneslot",
+            constraint=models.UniqueConstraint(fields=("lane", "n"), name="workers_laneslot_n"),
         ),
         migrations.AddConstraint(
-            model_name='scheduletick',
-            constraint=models.UniqueConstraint(fields=('schedule', 'due_at'), name='workers_tick_once'),
+            model_name="scheduletick",
+            constraint=models.UniqueConstraint(fields=("schedule", "due_at"), name="workers_tick_once"),
         ),
     ]

@@ -30,7 +30,10 @@ def forward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     if editor.connection.vendor == "postgresql":
-        run(editor, ["DROP TRIGGER core_activity_append_only ON core_activity", "DROP FUNCTION core_activity_append_only()"])
+        run(
+            editor,
+            ["DROP TRIGGER core_activity_append_only ON core_activity", "DROP FUNCTION core_activity_append_only()"],
+        )
     else:
         run(editor, ["DROP TRIGGER core_activity_append_only"])
 

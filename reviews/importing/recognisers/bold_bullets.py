@@ -21,8 +21,6 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         if item.parts.ref is not None:
             yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_REF)
         elif item.parts.severity is not None and len(item.whole) >= MIN_TAGGED_TITLE:
-            yield candidate(
-                item, f"a bullet with the severity {item.parts.severity_as_written}", WEIGHT_TAGGED
-            )
+            yield candidate(item, f"a bullet with the severity {item.parts.severity_as_written}", WEIGHT_TAGGED)
         elif item.region.kind != "neutral" and not leads_to_label(item.section):
             yield candidate(item, "a bullet with a bold lead in a list of problems", WEIGHT_LISTED)

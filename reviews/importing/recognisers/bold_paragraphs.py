@@ -58,8 +58,7 @@ def _read(section: Section, at: int, match: re.Match[str], outline: Outline) -> 
         section=section,
         line_start=block.start,
         line_end=end,
-        reason="a paragraph with a bold lead"
-        + (f" and the ref {parts.ref or parts.number}" if named else ""),
+        reason="a paragraph with a bold lead" + (f" and the ref {parts.ref or parts.number}" if named else ""),
         weight=WEIGHT_REF if named else WEIGHT_GROUP,
         tier=tier_of(region),
         block=block,

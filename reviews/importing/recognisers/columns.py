@@ -27,8 +27,7 @@ _HEADERS: dict[str, str] = {
     "优先级|risk|class|rating",
     "status": "status|state|fixed?|resolution|статус|fix status|current status|disposition|verdict|"
     "result|状态|estado|resolved",
-    "category": "category|area|type|module|component|kategorie|kategori|категория|тип|domain|layer|类别|"
-    "section|scope",
+    "category": "category|area|type|module|component|kategorie|kategori|категория|тип|domain|layer|类别|section|scope",
     "file": "file|files|location|locations|where|path|line|file:line|file(s)|site|file/line|affected "
     "files|affected|file path|"
     "файл|datei|fil|文件|位置|affected file|code location|source|component/file|lines|line(s)",

@@ -16,12 +16,7 @@ WEIGHT_PLAIN = 0.55
 
 def propose(outline: Outline) -> Iterator[Proposal]:
     for section in outline.document.sections():
-        if (
-            section.parent is None
-            or section.level == 1
-            or pseudo(section)
-            or outline.title(section).ref is not None
-        ):
+        if section.parent is None or section.level == 1 or pseudo(section) or outline.title(section).ref is not None:
             continue
         around = outline.around(section)
         if around.kind != "findings" or around.group or is_part(section, outline) or groups(section, outline):

@@ -20,12 +20,7 @@ WEIGHT_ONE_FIELD = 0.7
 def propose(outline: Outline) -> Iterator[Proposal]:
     for section in outline.document.sections():
         parts = outline.title(section)
-        if (
-            section.parent is None
-            or parts.ref is not None
-            or is_part(section, outline)
-            or groups(section, outline)
-        ):
+        if section.parent is None or parts.ref is not None or is_part(section, outline) or groups(section, outline):
             continue
         fields = own_fields(section)
         named = meanings(fields) & (TELLING | {"status"})
@@ -36,9 +31,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
             yield LeftOut(section.line, section.end, parts.title[:200], around.decoy or "a decoy")
             continue
         if decoys.among_areas(section) and "severity" not in named:
-            yield LeftOut(
-                section.line, section.end, parts.title[:200], "an area that was looked at, not a problem"
-            )
+            yield LeftOut(section.line, section.end, parts.title[:200], "an area that was looked at, not a problem")
             continue
         said = ", ".join(sorted(named))
         weight = WEIGHT if len(named) >= 2 else WEIGHT_ONE_FIELD

@@ -19,9 +19,7 @@ MAX_ITEM_TEXT = 3_000
 MIN_CLAUSE = 30
 MAX_CLAUSE = 220
 
-_BOLD_LEAD = re.compile(
-    rf"^(?:{EMOJI}|\s)*(?P<strike>~~)?(\*\*|__)(?=\S)(?P<lead>(?:(?!\2).)+?)\2(?P<close>~~)?"
-)
+_BOLD_LEAD = re.compile(rf"^(?:{EMOJI}|\s)*(?P<strike>~~)?(\*\*|__)(?=\S)(?P<lead>(?:(?!\2).)+?)\2(?P<close>~~)?")
 _ONLY_REF = re.compile(
     r"^\[?#?[A-Z][\w#-]{0,20}\d[a-z]?\]?[:.)]?$|^\[?\d{1,4}\]?[:.)]?$|^(?:issue|bug|finding)\s*#?\d+[:.]?$",
     re.I,
@@ -61,9 +59,7 @@ def items_of(outline: Outline) -> Iterator[Item]:
                 yield item
 
 
-def read_item(
-    block: Block, section: Section, region: Region, outline: Outline, tier: Tier = 1
-) -> Item | None:
+def read_item(block: Block, section: Section, region: Region, outline: Outline, tier: Tier = 1) -> Item | None:
     text = block.text[:MAX_ITEM_TEXT]
     if not text.strip() or _is_label(text):
         return None
@@ -101,11 +97,7 @@ def _read_bold(lead: re.Match[str], joined: str, outline: Outline) -> TitleParts
     if lead["strike"]:
         raw = f"~~{raw}~~"
     severity = leading_severity(bare)
-    if (
-        _ONLY_REF.match(bare)
-        or _STATE_LEAD.match(bare)
-        or (severity is not None and not severity[2].strip(" :)]-"))
-    ):
+    if _ONLY_REF.match(bare) or _STATE_LEAD.match(bare) or (severity is not None and not severity[2].strip(" :)]-")):
         return read_title(f"{bare.strip('[]')}: {_first_clause(rest.lstrip(' :—–-'))}", outline.weak)
     if status_of(bare) is not None and len(bare) < 16:
         parts = read_title(_first_clause(rest.lstrip(" :—–-")), outline.weak)
@@ -181,6 +173,4 @@ def candidate(item: Item, reason: str, weight: float) -> Proposal:
 
 def leads_to_label(section: Section) -> bool:
     """The list belongs to a label such as `Impact:` and so to the finding above it."""
-    return (
-        section.parent is not None and label_meaning(plain(section.title)) is not None and section.level > 2
-    )
+    return section.parent is not None and label_meaning(plain(section.title)) is not None and section.level > 2

@@ -24,12 +24,8 @@ def propose(outline: Outline) -> Iterator[Proposal]:
             continue
         if item.parts.ref is not None:
             yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_TAGGED)
-        elif (
-            item.parts.severity is not None and leading_severity(item.whole) and len(item.whole) >= MIN_TAGGED
-        ):
-            yield candidate(
-                item, f"a bullet with the severity {item.parts.severity_as_written}", WEIGHT_TAGGED
-            )
+        elif item.parts.severity is not None and leading_severity(item.whole) and len(item.whole) >= MIN_TAGGED:
+            yield candidate(item, f"a bullet with the severity {item.parts.severity_as_written}", WEIGHT_TAGGED)
         elif item.region.kind != "neutral" and not leads_to_label(item.section):
             grouped = item.region.group
             weight = WEIGHT_GROUP if grouped else WEIGHT_LISTED

@@ -27,9 +27,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         parts = outline.title(section)
         around = outline.around(section)
         if parts.severity is not None or parts.clean:
-            yield candidate(
-                section, outline, f"a heading with the severity {parts.severity_as_written}", WEIGHT_TAGGED
-            )
+            yield candidate(section, outline, f"a heading with the severity {parts.severity_as_written}", WEIGHT_TAGGED)
         elif around.group and around.kind == "findings" and _listed(section, outline):
             above = around.severity_as_written or around.status or "a group"
             yield candidate(section, outline, f"a heading under {above}", WEIGHT_UNDER)
@@ -44,9 +42,7 @@ def _listed(section: Section, outline: Outline) -> bool:
         return False
     boxes = [block for block in section.blocks if block.kind == "item"]
     all_boxes = bool(boxes) and all(block.checked is not None for block in boxes)
-    return bool(section.blocks or section.children) and not (
-        all_boxes and outline.title(section).number is None
-    )
+    return bool(section.blocks or section.children) and not (all_boxes and outline.title(section).number is None)
 
 
 def _left_out(section: Section, outline: Outline) -> LeftOut | None:

@@ -36,12 +36,8 @@ def _rows(table: Block, section: Section, outline: Outline) -> Iterator[Proposal
     region = outline.region(section)
     with_refs = columns.ref is not None and _mostly_refs(table, columns.ref)
     listed = region.kind in ("findings", "plan", "recap") and (columns.severity is not None or with_refs)
-    strong = with_refs and (
-        columns.severity is not None or columns.status is not None or columns.fix is not None
-    )
-    if region.kind == "decoy" and not (
-        with_refs and columns.severity is not None and _named_refs(table, columns)
-    ):
+    strong = with_refs and (columns.severity is not None or columns.status is not None or columns.fix is not None)
+    if region.kind == "decoy" and not (with_refs and columns.severity is not None and _named_refs(table, columns)):
         return
     rated = columns.severity is not None and columns.says_problem
     if not (listed or strong or rated):
@@ -51,9 +47,7 @@ def _rows(table: Block, section: Section, outline: Outline) -> Iterator[Proposal
 
 
 def _named_refs(table: Block, columns: Columns) -> bool:
-    return columns.ref is not None and any(
-        re.search(r"[A-Za-z]", _cell(row, columns.ref)) for row in table.rows
-    )
+    return columns.ref is not None and any(re.search(r"[A-Za-z]", _cell(row, columns.ref)) for row in table.rows)
 
 
 def _mostly_refs(table: Block, column: int) -> bool:
@@ -74,9 +68,7 @@ def _row(row: Row, columns: Columns, section: Section, outline: Outline, weight:
     if ref and _REF_CELL.match(ref):
         parts = replace(parts, number=ref) if ref.isdigit() else replace(parts, ref=ref)
     severity = plain(_cell(row, columns.severity))
-    if severity_of(severity) is not None or (
-        severity and parts.severity is None and re.search(r"\w", severity)
-    ):
+    if severity_of(severity) is not None or (severity and parts.severity is None and re.search(r"\w", severity)):
         parts = replace(parts, severity=severity_of(severity), severity_as_written=severity.strip("*` "))
     status = plain(_cell(row, columns.status))
     if status:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import pytest
 import sys
+
+import pytest
 
 pytestmark = pytest.mark.once
 

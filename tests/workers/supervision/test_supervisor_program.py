@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from workers.supervision import supervisor
 
 pytestmark = pytest.mark.once

@@ -33,7 +33,7 @@ def _kept(connection: BaseDatabaseWrapper) -> dict[str, list[str]]:
 
 
 def _altered(connection: BaseDatabaseWrapper, expected: Manifest, round: Sequence[Alteration]) -> list[Found]:
-    """What the guard sees of all these alterations at once, which are rolled back; those that the engine refused are left out."""
+    """What the guard sees of all these alterations at once, rolled back; those that the engine refused are left out."""
     made: list[Alteration] = []
     with transaction.atomic(using=connection.alias):
         for alteration in round:
