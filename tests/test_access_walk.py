@@ -29,7 +29,7 @@ from tests.walking import objects
 from tests.walking.objects import Objects
 from tests.walking.routes import Route, all_routes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600), pytest.mark.once]
 RESULTS = Path(__file__).resolve().parent.parent / "test-results"
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 PEOPLE = ("anonymous", "outsider", "stranger", "staff", "viewer", "operator", "reviewer", "releaser", "owner", "admin")

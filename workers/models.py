@@ -87,7 +87,12 @@ class Job(models.Model):
             # not "WHERE state = 'running'": the finish statement would walk its dead entries
             models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="workers_job_lease"),
             models.Index(fields=["subject", "-id"], name="workers_job_subject"),
-            models.Index(fields=["state", "-id"], name="workers_job_state_newest"),
+            # without the live states: the claim must not be tempted to read the whole queue through it
+            models.Index(
+                fields=["state", "-id"],
+                condition=Q(state__in=["cancelled", "dead", "succeeded"]),
+                name="workers_job_ended_newest",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -102,7 +107,8 @@ class Job(models.Model):
 class Attempt(models.Model):
     """One go at a job, under one fence."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts", editable=False)
+    # no index of its own: that of (job, fence) serves
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="attempts", db_index=False, editable=False)
     fence = models.PositiveIntegerField(editable=False)
     worker = models.CharField(max_length=120, editable=False)
     outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.RUNNING, editable=False)

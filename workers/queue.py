@@ -36,8 +36,8 @@ def enqueue(
     """Insert a job in the caller's transaction (or one of its own).
 
     With ``unique_key`` the first one wins: while a job of this kind and key is
-    queued or running, that job is returned. ``payload`` carries ids, never
-    content. Raises ``LookupError`` for a kind that nobody registered.
+    queued or running, that job is returned. A lane that nobody set has one
+    slot. ``payload`` carries ids, never content. Raises ``LookupError`` for a kind that nobody registered.
     """
     registered = kinds.get(kind)
     if registered is None:

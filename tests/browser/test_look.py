@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import Resolver404, resolve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from tests.engines.stack import Stack
     from tests.factories import World
@@ -79,18 +79,13 @@ class Site:
     browser: Browser
     world: World
     cookies: list[Any] = field(default_factory=list)
+    # one browser profile for each look: its cache keeps what all pages load
+    profiles: dict[tuple[str, int, bool], BrowserContext] = field(default_factory=dict)
 
     @contextmanager
     def page(self, url: str, scheme: str = "light", width: int = 1280, *, signed_in: bool = True) -> Iterator[Page]:
         """A page as somebody sees it. Anything on the console, and any refused load, fails the test."""
-        context = self.browser.new_context(
-            base_url=self.stack.base_url,
-            color_scheme=scheme,  # type: ignore[arg-type]
-            viewport={"width": width, "height": 900},
-            permissions=["clipboard-read", "clipboard-write"],
-        )
-        if signed_in:
-            context.add_cookies(self.cookies)
+        context = self.profile(scheme, width, signed_in)
         page = context.new_page()
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
@@ -102,7 +97,21 @@ class Site:
         # the browser says of a document that is 404 that it is
         expected = answer.status == 404
         assert [words for words in said if not (expected and "404" in words)] == [], url
-        context.close()
+        page.close()
+
+    def profile(self, scheme: str, width: int, signed_in: bool) -> BrowserContext:
+        key = (scheme, width, signed_in)
+        if key not in self.profiles:
+            context = self.browser.new_context(
+                base_url=self.stack.base_url,
+                color_scheme=scheme,  # type: ignore[arg-type]
+                viewport={"width": width, "height": 900},
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+            if signed_in:
+                context.add_cookies(self.cookies)
+            self.profiles[key] = context
+        return self.profiles[key]
 
 
 @pytest.fixture(scope="module")

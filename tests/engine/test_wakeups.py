@@ -15,7 +15,7 @@ import redis
 from tests.engine.conftest import ROOT, Stack
 from workers.models import Job
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 Say = Callable[[str], str]
 
 

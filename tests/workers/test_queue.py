@@ -303,3 +303,9 @@ def _race_with_end(role: str, jobs: list[int], held: dict[int, int]) -> set[int]
         if end_attempt(pk, fence, Outcome.SUCCEEDED):
             found.add(pk)
     return found
+
+
+def test_a_job_in_a_lane_that_nobody_set_has_one_slot(kind: Make) -> None:
+    kind()
+    jobs = [queue.enqueue("test.job", lane="unheard-of") for _ in range(2)]
+    assert [claim.job_id for claim in take(2)] == [jobs[0].pk]

@@ -25,7 +25,7 @@ from tests.engines import children
 from tests.engines.postgresql import free_port
 from tests.portal.core.guard.databases import ROOT, Database, Ground
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.postgresql]
 DRIFT = "ALTER TABLE tickets_membership DROP COLUMN role"
 REFUSED = "tickets_membership.role"
 
