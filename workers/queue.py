@@ -37,7 +37,8 @@ def enqueue(
 
     With ``unique_key`` the first one wins: while a job of this kind and key is
     queued or running, that job is returned. A lane that nobody set has one
-    slot. ``payload`` carries ids, never content. Raises ``LookupError`` for a kind that nobody registered.
+    slot. ``payload`` carries ids, never content. Raises ``LookupError`` for a
+    kind that nobody registered.
     """
     registered = kinds.get(kind)
     if registered is None:
@@ -45,6 +46,9 @@ def enqueue(
     if exclusive and not subject:
         raise ValueError("An exclusive job names its subject.")
     with unit_of_work():
+        if lane and not Lane.objects.filter(name=lane).exists():
+            # A lane without slots would keep the job waiting without a word.
+            set_lane(lane, 1)
         for _ in range(3):
             try:
                 with transaction.atomic():

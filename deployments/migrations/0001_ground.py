@@ -6,104 +6,177 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tickets', '0001_ground'),
-        ('workers', '0001_ground'),
+        ("tickets", "0001_ground"),
+        ("workers", "0001_ground"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Environment',
+            name="Environment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='environments', to='tickets.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=60)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="environments", to="tickets.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Service',
+            name="Service",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=60)),
-                ('command', models.JSONField(help_text='The command as a list, such as ["./deploy", "web"]. It runs without a shell.')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='services', to='tickets.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=60)),
+                (
+                    "command",
+                    models.JSONField(
+                        help_text='The command as a list, such as ["./deploy", "web"]. It runs without a shell.'
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="services", to="tickets.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Deployment',
+            name="Deployment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(editable=False, max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('commit', models.CharField(blank=True, editable=False, max_length=64)),
-                ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('started_at', models.DateTimeField(editable=False, null=True)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('environment', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='deployments', to='deployments.environment')),
-                ('service', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='deployments', to='deployments.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(editable=False, max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("commit", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "requested_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("started_at", models.DateTimeField(editable=False, null=True)),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deployments",
+                        to="deployments.environment",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deployments",
+                        to="deployments.service",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Step',
+            name="Step",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(editable=False, max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('n', models.PositiveSmallIntegerField(editable=False)),
-                ('name', models.CharField(editable=False, max_length=100)),
-                ('command', models.JSONField(editable=False)),
-                ('exit_code', models.IntegerField(editable=False, null=True)),
-                ('message', models.CharField(blank=True, editable=False, max_length=300)),
-                ('attempt', models.OneToOneField(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='step', to='workers.attempt')),
-                ('deployment', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='deployments.deployment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(editable=False, max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("n", models.PositiveSmallIntegerField(editable=False)),
+                ("name", models.CharField(editable=False, max_length=100)),
+                ("command", models.JSONField(editable=False)),
+                ("exit_code", models.IntegerField(editable=False, null=True)),
+                ("message", models.CharField(blank=True, editable=False, max_length=300)),
+                (
+                    "attempt",
+                    models.OneToOneField(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="step",
+                        to="workers.attempt",
+                    ),
+                ),
+                (
+                    "deployment",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps",
+                        to="deployments.deployment",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Verdict',
+            name="Verdict",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(editable=False, max_length=64)),
-                ('go', models.BooleanField(editable=False)),
-                ('blocking', models.JSONField(default=list, editable=False)),
-                ('reasons', models.JSONField(default=list, editable=False)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('project', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='verdicts', to='tickets.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(editable=False, max_length=64)),
+                ("go", models.BooleanField(editable=False)),
+                ("blocking", models.JSONField(default=list, editable=False)),
+                ("reasons", models.JSONField(default=list, editable=False)),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="verdicts",
+                        to="tickets.project",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='deployment',
-            name='verdict',
-            field=models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='deployments', to='deployments.verdict'),
+            model_name="deployment",
+            name="verdict",
+            field=models.ForeignKey(
+                editable=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="deployments",
+                to="deployments.verdict",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='environment',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='deployments_environment_name'),
+            model_name="environment",
+            constraint=models.UniqueConstraint(fields=("project", "name"), name="deployments_environment_name"),
         ),
         migrations.AddConstraint(
-            model_name='service',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='deployments_service_name'),
+            model_name="service",
+            constraint=models.UniqueConstraint(fields=("project", "name"), name="deployments_service_name"),
         ),
         migrations.AddConstraint(
-            model_name='step',
-            constraint=models.UniqueConstraint(fields=('deployment', 'n'), name='deployments_step_n'),
+            model_name="step",
+            constraint=models.UniqueConstraint(fields=("deployment", "n"), name="deployments_step_n"),
         ),
         migrations.AddConstraint(
-            model_name='step',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['failed', 'running', 'succeeded', 'waiting'])), name='deployments_step_state'),
+            model_name="step",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["failed", "running", "succeeded", "waiting"])),
+                name="deployments_step_state",
+            ),
         ),
         migrations.AddIndex(
-            model_name='deployment',
-            index=models.Index(fields=['-id'], name='deployments_newest'),
+            model_name="deployment",
+            index=models.Index(fields=["-id"], name="deployments_newest"),
         ),
         migrations.AddConstraint(
-            model_name='deployment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['failed', 'queued', 'refused', 'running', 'succeeded'])), name='deployments_deployment_state'),
+            model_name="deployment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["failed", "queued", "refused", "running", "succeeded"])),
+                name="deployments_deployment_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deployment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('service', 'environment'), name='deployments_one_active'),
+            model_name="deployment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=("service", "environment"),
+                name="deployments_one_active",
+            ),
         ),
     ]

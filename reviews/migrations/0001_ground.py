@@ -6,118 +6,208 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tickets', '0001_ground'),
+        ("tickets", "0001_ground"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Series',
+            name="Series",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='series', to='tickets.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="series", to="tickets.project"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'series',
+                "verbose_name_plural": "series",
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(editable=False, max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('number', models.PositiveIntegerField(editable=False)),
-                ('title', models.CharField(editable=False, max_length=300)),
-                ('file_name', models.CharField(blank=True, editable=False, max_length=200)),
-                ('content', models.BinaryField()),
-                ('digest', models.CharField(editable=False, max_length=64, verbose_name='SHA-256')),
-                ('reading', models.JSONField(default=dict, editable=False)),
-                ('error', models.CharField(blank=True, editable=False, max_length=500)),
-                ('uploaded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('series', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='reviews.series')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(editable=False, max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("number", models.PositiveIntegerField(editable=False)),
+                ("title", models.CharField(editable=False, max_length=300)),
+                ("file_name", models.CharField(blank=True, editable=False, max_length=200)),
+                ("content", models.BinaryField()),
+                ("digest", models.CharField(editable=False, max_length=64, verbose_name="SHA-256")),
+                ("reading", models.JSONField(default=dict, editable=False)),
+                ("error", models.CharField(blank=True, editable=False, max_length=500)),
+                (
+                    "uploaded_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to="reviews.series",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Finding',
+            name="Finding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(editable=False, max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('identity', models.CharField(editable=False, max_length=80)),
-                ('reference', models.CharField(blank=True, editable=False, max_length=40)),
-                ('title', models.CharField(editable=False, max_length=300)),
-                ('severity', models.CharField(choices=[('critical', 'Critical'), ('high', 'Important'), ('medium', 'Medium'), ('low', 'Minor'), ('info', 'Info'), ('none', 'Not stated')], editable=False, max_length=10)),
-                ('answer', models.TextField(blank=True, editable=False)),
-                ('ticket', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='findings', to='tickets.ticket')),
-                ('series', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='reviews.series')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(editable=False, max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("identity", models.CharField(editable=False, max_length=80)),
+                ("reference", models.CharField(blank=True, editable=False, max_length=40)),
+                ("title", models.CharField(editable=False, max_length=300)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[
+                            ("critical", "Critical"),
+                            ("high", "Important"),
+                            ("medium", "Medium"),
+                            ("low", "Minor"),
+                            ("info", "Info"),
+                            ("none", "Not stated"),
+                        ],
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("answer", models.TextField(blank=True, editable=False)),
+                (
+                    "ticket",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="findings",
+                        to="tickets.ticket",
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="findings",
+                        to="reviews.series",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Occurrence',
+            name="Occurrence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('severity_as_written', models.CharField(blank=True, editable=False, max_length=60)),
-                ('status', models.CharField(blank=True, editable=False, max_length=20)),
-                ('line_start', models.PositiveIntegerField(editable=False)),
-                ('line_end', models.PositiveIntegerField(editable=False)),
-                ('body', models.TextField(blank=True, editable=False)),
-                ('finding', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='occurrences', to='reviews.finding')),
-                ('review', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='occurrences', to='reviews.review')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("severity_as_written", models.CharField(blank=True, editable=False, max_length=60)),
+                ("status", models.CharField(blank=True, editable=False, max_length=20)),
+                ("line_start", models.PositiveIntegerField(editable=False)),
+                ("line_end", models.PositiveIntegerField(editable=False)),
+                ("body", models.TextField(blank=True, editable=False)),
+                (
+                    "finding",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="occurrences",
+                        to="reviews.finding",
+                    ),
+                ),
+                (
+                    "review",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="occurrences",
+                        to="reviews.review",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('finding', 'review'), name='reviews_occurrence_once')],
+                "constraints": [models.UniqueConstraint(fields=("finding", "review"), name="reviews_occurrence_once")],
             },
         ),
         migrations.CreateModel(
-            name='ImportRow',
+            name="ImportRow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('n', models.PositiveIntegerField(editable=False)),
-                ('action', models.CharField(choices=[('new', 'New finding'), ('seen', 'Seen again')], editable=False, max_length=10)),
-                ('reason', models.CharField(editable=False, max_length=300)),
-                ('identity', models.CharField(editable=False, max_length=80)),
-                ('item', models.JSONField(editable=False)),
-                ('review', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='rows', to='reviews.review')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("n", models.PositiveIntegerField(editable=False)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[("new", "New finding"), ("seen", "Seen again")], editable=False, max_length=10
+                    ),
+                ),
+                ("reason", models.CharField(editable=False, max_length=300)),
+                ("identity", models.CharField(editable=False, max_length=80)),
+                ("item", models.JSONField(editable=False)),
+                (
+                    "review",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rows",
+                        to="reviews.review",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('review', 'n'), name='reviews_importrow_n'), models.CheckConstraint(condition=models.Q(('action__in', ['new', 'seen'])), name='reviews_importrow_action')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("review", "n"), name="reviews_importrow_n"),
+                    models.CheckConstraint(
+                        condition=models.Q(("action__in", ["new", "seen"])), name="reviews_importrow_action"
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='series',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='reviews_series_name'),
+            model_name="series",
+            constraint=models.UniqueConstraint(fields=("project", "name"), name="reviews_series_name"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(fields=('series', 'number'), name='reviews_review_number'),
+            model_name="review",
+            constraint=models.UniqueConstraint(fields=("series", "number"), name="reviews_review_number"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(fields=('series', 'digest'), name='reviews_review_same_document'),
+            model_name="review",
+            constraint=models.UniqueConstraint(fields=("series", "digest"), name="reviews_review_same_document"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['applied', 'failed', 'planned', 'received'])), name='reviews_review_state'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["applied", "failed", "planned", "received"])),
+                name="reviews_review_state",
+            ),
         ),
         migrations.AddIndex(
-            model_name='finding',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['series', 'severity'], name='reviews_finding_open'),
+            model_name="finding",
+            index=models.Index(
+                condition=models.Q(("state", "open")), fields=["series", "severity"], name="reviews_finding_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.UniqueConstraint(fields=('series', 'identity'), name='reviews_finding_identity'),
+            model_name="finding",
+            constraint=models.UniqueConstraint(fields=("series", "identity"), name="reviews_finding_identity"),
         ),
         migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['fixed', 'open', 'rejected', 'waived'])), name='reviews_finding_state'),
+            model_name="finding",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["fixed", "open", "rejected", "waived"])), name="reviews_finding_state"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['critical', 'high', 'info', 'low', 'medium', 'none'])), name='reviews_finding_severity'),
+            model_name="finding",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("severity__in", ["critical", "high", "info", "low", "medium", "none"])),
+                name="reviews_finding_severity",
+            ),
         ),
     ]

@@ -8,118 +8,248 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('workers', '0001_ground'),
+        ("workers", "0001_ground"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=10, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z][A-Z0-9]{1,9}$', '2 to 10 capital letters and digits, a letter first.')])),
-                ('name', models.CharField(max_length=100)),
-                ('repository', models.CharField(blank=True, help_text='Path of the git repository, on the machine of the workers.', max_length=500)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(
+                        max_length=10,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z][A-Z0-9]{1,9}$", "2 to 10 capital letters and digits, a letter first."
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "repository",
+                    models.CharField(
+                        blank=True,
+                        help_text="Path of the git repository, on the machine of the workers.",
+                        max_length=500,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ProjectCounter',
+            name="ProjectCounter",
             fields=[
-                ('project', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='counter', serialize=False, to='tickets.project')),
-                ('last', models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "project",
+                    models.OneToOneField(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="counter",
+                        serialize=False,
+                        to="tickets.project",
+                    ),
+                ),
+                ("last", models.PositiveIntegerField(default=0, editable=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Ticket',
+            name="Ticket",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(editable=False, max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('number', models.PositiveIntegerField(editable=False)),
-                ('key', models.CharField(editable=False, max_length=24, unique=True)),
-                ('title', models.CharField(max_length=200)),
-                ('body', models.TextField(blank=True)),
-                ('accepted_commit', models.CharField(blank=True, editable=False, max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('agent_version', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='workers.agentversion')),
-                ('project', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='tickets', to='tickets.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(editable=False, max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("number", models.PositiveIntegerField(editable=False)),
+                ("key", models.CharField(editable=False, max_length=24, unique=True)),
+                ("title", models.CharField(max_length=200)),
+                ("body", models.TextField(blank=True)),
+                ("accepted_commit", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "agent_version",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="workers.agentversion",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tickets",
+                        to="tickets.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Turn',
+            name="Turn",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(editable=False, max_length=20)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('seq', models.PositiveIntegerField(editable=False)),
-                ('nonce', models.CharField(editable=False, max_length=64)),
-                ('payload', models.TextField(blank=True, editable=False)),
-                ('verdict', models.CharField(blank=True, editable=False, max_length=300)),
-                ('exit_code', models.IntegerField(editable=False, null=True)),
-                ('base_commit', models.CharField(blank=True, editable=False, max_length=64)),
-                ('head_commit', models.CharField(blank=True, editable=False, max_length=64)),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('agent_version', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, to='workers.agentversion')),
-                ('attempt', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='turn', to='workers.attempt')),
-                ('ticket', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='tickets.ticket')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("state", models.CharField(editable=False, max_length=20)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("seq", models.PositiveIntegerField(editable=False)),
+                ("nonce", models.CharField(editable=False, max_length=64)),
+                ("payload", models.TextField(blank=True, editable=False)),
+                ("verdict", models.CharField(blank=True, editable=False, max_length=300)),
+                ("exit_code", models.IntegerField(editable=False, null=True)),
+                ("base_commit", models.CharField(blank=True, editable=False, max_length=64)),
+                ("head_commit", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "agent_version",
+                    models.ForeignKey(
+                        editable=False, on_delete=django.db.models.deletion.PROTECT, to="workers.agentversion"
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.OneToOneField(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="turn",
+                        to="workers.attempt",
+                    ),
+                ),
+                (
+                    "ticket",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="turns",
+                        to="tickets.ticket",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Workspace',
+            name="Workspace",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('host', models.CharField(editable=False, max_length=120)),
-                ('path', models.CharField(editable=False, max_length=500)),
-                ('branch', models.CharField(editable=False, max_length=120)),
-                ('base_commit', models.CharField(editable=False, max_length=64)),
-                ('ticket', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='workspace', to='tickets.ticket')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("host", models.CharField(editable=False, max_length=120)),
+                ("path", models.CharField(editable=False, max_length=500)),
+                ("branch", models.CharField(editable=False, max_length=120)),
+                ("base_commit", models.CharField(editable=False, max_length=64)),
+                (
+                    "ticket",
+                    models.OneToOneField(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="workspace",
+                        to="tickets.ticket",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.PositiveSmallIntegerField(choices=[(10, 'viewer'), (20, 'operator'), (30, 'reviewer'), (40, 'releaser'), (50, 'owner')], default=10)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='tickets.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.PositiveSmallIntegerField(
+                        choices=[(10, "viewer"), (20, "operator"), (30, "reviewer"), (40, "releaser"), (50, "owner")],
+                        default=10,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to="tickets.project"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'user'), name='tickets_membership_once'), models.CheckConstraint(condition=models.Q(('role__in', [10, 20, 30, 40, 50])), name='tickets_membership_role')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "user"), name="tickets_membership_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", [10, 20, 30, 40, 50])), name="tickets_membership_role"
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(fields=['project', '-number'], name='tickets_ticket_newest'),
+            model_name="ticket",
+            index=models.Index(fields=["project", "-number"], name="tickets_ticket_newest"),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(fields=['state', '-id'], name='tickets_ticket_by_state'),
+            model_name="ticket",
+            index=models.Index(fields=["state", "-id"], name="tickets_ticket_by_state"),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.UniqueConstraint(fields=('project', 'number'), name='tickets_ticket_number'),
+            model_name="ticket",
+            constraint=models.UniqueConstraint(fields=("project", "number"), name="tickets_ticket_number"),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['blocked', 'done', 'failed', 'in_review', 'needs_person', 'open', 'queued', 'running', 'unproven'])), name='tickets_ticket_state'),
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "blocked",
+                            "done",
+                            "failed",
+                            "in_review",
+                            "needs_person",
+                            "open",
+                            "queued",
+                            "running",
+                            "unproven",
+                        ],
+                    )
+                ),
+                name="tickets_ticket_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(fields=('ticket', 'seq'), name='tickets_turn_seq'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(fields=("ticket", "seq"), name="tickets_turn_seq"),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'running')), fields=('ticket',), name='tickets_turn_one_live'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "running")), fields=("ticket",), name="tickets_turn_one_live"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['blocked', 'done', 'failed', 'needs_input', 'running', 'stopped'])), name='tickets_turn_state'),
+            model_name="turn",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["blocked", "done", "failed", "needs_input", "running", "stopped"])),
+                name="tickets_turn_state",
+            ),
         ),
     ]

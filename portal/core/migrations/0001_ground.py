@@ -8,92 +8,157 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Secret',
+            name="Secret",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=80, unique=True)),
-                ('sealed', models.TextField(editable=False)),
-                ('changed_at', models.DateTimeField(auto_now=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=80, unique=True)),
+                ("sealed", models.TextField(editable=False)),
+                ("changed_at", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail address')),
-                ('name', models.CharField(blank=True, max_length=100)),
-                ('is_staff', models.BooleanField(default=False, verbose_name='may open the admin')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('theme', models.CharField(choices=[('system', 'As the system'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=10)),
-                ('date_joined', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True, verbose_name="e-mail address")),
+                ("name", models.CharField(blank=True, max_length=100)),
+                ("is_staff", models.BooleanField(default=False, verbose_name="may open the admin")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "theme",
+                    models.CharField(
+                        choices=[("system", "As the system"), ("light", "Light"), ("dark", "Dark")],
+                        default="system",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Activity',
+            name="Activity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('actor_kind', models.CharField(editable=False, max_length=10)),
-                ('actor_id', models.CharField(blank=True, editable=False, max_length=64)),
-                ('actor_label', models.CharField(editable=False, max_length=200)),
-                ('verb', models.CharField(editable=False, max_length=60)),
-                ('subject', models.CharField(editable=False, max_length=120)),
-                ('before', models.JSONField(default=dict, editable=False)),
-                ('after', models.JSONField(default=dict, editable=False)),
-                ('reason', models.TextField(blank=True, editable=False)),
-                ('request_id', models.CharField(editable=False, max_length=40)),
-                ('because', models.CharField(blank=True, editable=False, max_length=120)),
-                ('origin', models.CharField(blank=True, editable=False, max_length=100)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("actor_kind", models.CharField(editable=False, max_length=10)),
+                ("actor_id", models.CharField(blank=True, editable=False, max_length=64)),
+                ("actor_label", models.CharField(editable=False, max_length=200)),
+                ("verb", models.CharField(editable=False, max_length=60)),
+                ("subject", models.CharField(editable=False, max_length=120)),
+                ("before", models.JSONField(default=dict, editable=False)),
+                ("after", models.JSONField(default=dict, editable=False)),
+                ("reason", models.TextField(blank=True, editable=False)),
+                ("request_id", models.CharField(editable=False, max_length=40)),
+                ("because", models.CharField(blank=True, editable=False, max_length=120)),
+                ("origin", models.CharField(blank=True, editable=False, max_length=100)),
             ],
             options={
-                'verbose_name_plural': 'activity',
-                'indexes': [models.Index(fields=['subject', '-id'], name='core_activity_subject'), models.Index(fields=['request_id'], name='core_activity_request')],
+                "verbose_name_plural": "activity",
+                "indexes": [
+                    models.Index(fields=["subject", "-id"], name="core_activity_subject"),
+                    models.Index(fields=["request_id"], name="core_activity_request"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80)),
-                ('prefix', models.CharField(editable=False, max_length=12, unique=True)),
-                ('digest', models.CharField(editable=False, max_length=64)),
-                ('may_write', models.BooleanField(default=False)),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80)),
+                ("prefix", models.CharField(editable=False, max_length=12, unique=True)),
+                ("digest", models.CharField(editable=False, max_length=64)),
+                ("may_write", models.BooleanField(default=False)),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AppliedMigration',
+            name="AppliedMigration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('app', models.CharField(max_length=255)),
-                ('name', models.CharField(max_length=255)),
-                ('kind', models.CharField(choices=[('expand', 'Expand: older code may run'), ('contract', 'Contract: older code must not run')], max_length=10)),
-                ('applied_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("app", models.CharField(max_length=255)),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("expand", "Expand: older code may run"),
+                            ("contract", "Contract: older code must not run"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("applied_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('app', 'name'), name='core_applied_migration_once'), models.CheckConstraint(condition=models.Q(('kind__in', ['expand', 'contract'])), name='core_applied_migration_kind')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("app", "name"), name="core_applied_migration_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["expand", "contract"])), name="core_applied_migration_kind"
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='core_user_email_any_case'),
+            model_name="user",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("email"), name="core_user_email_any_case"
+            ),
         ),
     ]

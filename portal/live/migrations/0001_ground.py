@@ -7,38 +7,50 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Stream',
+            name="Stream",
             fields=[
-                ('name', models.CharField(editable=False, max_length=140, primary_key=True, serialize=False)),
-                ('epoch', models.CharField(default=portal.live.models.new_epoch, editable=False, max_length=16)),
-                ('head', models.BigIntegerField(default=0, editable=False)),
-                ('floor', models.BigIntegerField(default=0, editable=False)),
+                ("name", models.CharField(editable=False, max_length=140, primary_key=True, serialize=False)),
+                ("epoch", models.CharField(default=portal.live.models.new_epoch, editable=False, max_length=16)),
+                ("head", models.BigIntegerField(default=0, editable=False)),
+                ("floor", models.BigIntegerField(default=0, editable=False)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('floor__lte', models.F('head'))), name='live_stream_floor')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("floor__lte", models.F("head"))), name="live_stream_floor"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('pk', models.CompositePrimaryKey('stream', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(editable=False)),
-                ('kind', models.CharField(editable=False, max_length=40)),
-                ('object', models.CharField(editable=False, max_length=140)),
-                ('object_version', models.BigIntegerField(editable=False)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('stream', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, to='live.stream')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "stream", "seq", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.BigIntegerField(editable=False)),
+                ("kind", models.CharField(editable=False, max_length=40)),
+                ("object", models.CharField(editable=False, max_length=140)),
+                ("object_version", models.BigIntegerField(editable=False)),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, to="live.stream"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['at'], name='live_event_at')],
+                "indexes": [models.Index(fields=["at"], name="live_event_at")],
             },
         ),
     ]
