@@ -35,6 +35,7 @@ class Result:
     """What one run of pytest reported."""
 
     engine: str
+    began: float
     seconds: float
     exit_code: int
     passed: int = 0
@@ -98,6 +99,7 @@ class Run:
     report: Path
     log: Path
     began: float = field(default_factory=time.monotonic)
+    began_at: float = field(default_factory=time.time)
 
 
 def _start(engine: str, rest: list[str], environment: dict[str, str], folder: Path) -> Run:
@@ -144,7 +146,7 @@ def _finish(runs: list[Run]) -> list[Result]:
 
 def _ended(run: Run) -> Result:
     print(f"\n=== {run.engine} ===\n{run.log.read_text(encoding='utf-8', errors='replace')}", flush=True)
-    result = Result(run.engine, time.monotonic() - run.began, run.process.returncode)
+    result = Result(run.engine, run.began_at, time.monotonic() - run.began, run.process.returncode)
     _read(run.report, result)
     # 5: nothing was collected, which a narrow selection may do to one of two engines.
     if result.exit_code not in {0, 5} and not result.failed:
@@ -185,6 +187,10 @@ def _print(result: Result) -> None:
     print(f"  the slowest {SLOWEST}:")
     for seconds, name in sorted(result.times, reverse=True)[:SLOWEST]:
         print(f"  {seconds:7.2f} s  {name}")
+    for table in ("drift", "access"):
+        path = ROOT / "test-results" / f"{table}-{result.engine}.txt"
+        if path.exists() and path.stat().st_mtime >= result.began:
+            print(f"\n  {table}, {result.engine}:\n{path.read_text(encoding='utf-8')}")
 
 
 def _ensure_chromium() -> None:
