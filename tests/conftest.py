@@ -30,7 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("TEST_ENGINE", "sqlite"),
         help="the database of this run",
     )
-    parser.addoption("--second", action="store_true", help="leave out the tests that the first run has done once")
+    parser.addoption(
+        "--part",
+        choices=("all", "once", "engine"),
+        default="all",
+        help="once: the tests that need no engine of their own; engine: all others",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,9 +98,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What belongs to another run is left out, not skipped: every skip is a test that should have run."""
     elsewhere = {"postgresql"} if config.getoption("engine") != "postgresql" else set()
-    if config.getoption("second"):
-        elsewhere.add("once")
-    left_out = [item for item in items if elsewhere & {mark.name for mark in item.iter_markers()}]
+    part = config.getoption("part")
+
+    def belongs(item: pytest.Item) -> bool:
+        marks = {mark.name for mark in item.iter_markers()}
+        return not elsewhere & marks and (part == "all" or ("once" in marks) is (part == "once"))
+
+    left_out = [item for item in items if not belongs(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

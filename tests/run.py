@@ -1,9 +1,9 @@
 """The whole suite, on both engines: ``python -m tests.run [--engine NAME] [arguments of pytest]``.
 
 PostgreSQL is started once, or taken from TEST_DATABASE_URL; each engine's run
-has a Valkey of its own. The two runs go on side by side, each in order; their
-output follows when they have ended, then the numbers per engine, and one line
-for the whole. With CI=1 a test that is skipped fails the run.
+has a Valkey of its own, and what needs no engine has a third run, on SQLite.
+They go on side by side, each in order; their output follows when they have
+ended, then the numbers of each, and one line for the whole. With CI=1 a test that is skipped fails the run.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SHARED_ABSENT = "shared/ is absent"
 class Result:
     """What one run of pytest reported."""
 
+    name: str
     engine: str
     began: float
     seconds: float
@@ -55,17 +56,12 @@ def main(argv: list[str]) -> int:
         _ensure_chromium()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
-        results = _finish(
-            [
-                # What needs no engine runs once: beside SQLite, since PostgreSQL has the races.
-                _start(engine, [*rest, "--second"] if index else rest, environment, Path(reports))
-                for index, engine in enumerate(engines)
-            ]
-        )
+        results = _finish([_start(part, rest, environment, Path(reports)) for part in _parts(engines)])
     for result in results:
         if strict:
             result.failed += [f"{name} (skipped: {reason})" for name, reason in result.skipped if not _allowed(reason)]
         _print(result)
+    _print_tables(min(result.began for result in results))
     passed = sum(result.passed for result in results)
     failed = sum(len(result.failed) for result in results)
     print(f"\n{passed} passed, {failed} failed", flush=True)
@@ -90,10 +86,26 @@ def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
         yield environment
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one pytest runs. Most of the time is waiting, so three use two cores better than two."""
+
+    name: str
+    engine: str
+    part: str
+
+
+def _parts(engines: tuple[str, ...]) -> list[Part]:
+    if len(engines) == 1:
+        return [Part(engines[0], engines[0], "all")]
+    return [Part("no engine", "sqlite", "once"), *(Part(engine, engine, "engine") for engine in engines)]
+
+
 @dataclass(slots=True)
 class Run:
     """A pytest that goes on, and where it writes."""
 
+    name: str
     engine: str
     process: subprocess.Popen[bytes]
     report: Path
@@ -102,25 +114,16 @@ class Run:
     began_at: float = field(default_factory=time.time)
 
 
-def _start(engine: str, rest: list[str], environment: dict[str, str], folder: Path) -> Run:
-    report, log = folder / f"{engine}.xml", folder / f"{engine}.log"
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--engine",
-        engine,
-        f"--junitxml={report}",
-        "-o",
-        "junit_family=xunit1",
-    ]
-    print(f"{engine}: begun", flush=True)
+def _start(part: Part, rest: list[str], environment: dict[str, str], folder: Path) -> Run:
+    report, log = folder / f"{part.name}.xml", folder / f"{part.name}.log"
+    argv = [sys.executable, "-m", "pytest", "-q", "--engine", part.engine, "--part", part.part]
+    argv += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
+    print(f"{part.name}: begun", flush=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*argv, *rest], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
-    return Run(engine, process, report, log)
+    return Run(part.name, part.engine, process, report, log)
 
 
 def _finish(runs: list[Run]) -> list[Result]:
@@ -129,8 +132,8 @@ def _finish(runs: list[Run]) -> list[Result]:
     try:
         while len(results) < len(runs):
             for run in runs:
-                if run.engine not in results and run.process.poll() is not None:
-                    results[run.engine] = _ended(run)
+                if run.name not in results and run.process.poll() is not None:
+                    results[run.name] = _ended(run)
             time.sleep(0.2)
     except BaseException:
         for run in runs:
@@ -141,12 +144,12 @@ def _finish(runs: list[Run]) -> list[Result]:
                 run.process.wait(60)
             run.process.kill()
         raise
-    return [results[run.engine] for run in runs]
+    return [results[run.name] for run in runs]
 
 
 def _ended(run: Run) -> Result:
-    print(f"\n=== {run.engine} ===\n{run.log.read_text(encoding='utf-8', errors='replace')}", flush=True)
-    result = Result(run.engine, run.began_at, time.monotonic() - run.began, run.process.returncode)
+    print(f"\n=== {run.name} ===\n{run.log.read_text(encoding='utf-8', errors='replace')}", flush=True)
+    result = Result(run.name, run.engine, run.began_at, time.monotonic() - run.began, run.process.returncode)
     _read(run.report, result)
     # 5: nothing was collected, which a narrow selection may do to one of two engines.
     if result.exit_code not in {0, 5} and not result.failed:
@@ -177,7 +180,7 @@ def _allowed(reason: str) -> bool:
 
 def _print(result: Result) -> None:
     print(
-        f"\n{result.engine}: {result.passed} passed, {len(result.failed)} failed, "
+        f"\n{result.name}: {result.passed} passed, {len(result.failed)} failed, "
         f"{len(result.skipped)} skipped in {result.seconds:.1f} s"
     )
     for name in result.failed:
@@ -187,10 +190,13 @@ def _print(result: Result) -> None:
     print(f"  the slowest {SLOWEST}:")
     for seconds, name in sorted(result.times, reverse=True)[:SLOWEST]:
         print(f"  {seconds:7.2f} s  {name}")
-    for table in ("drift", "access"):
-        path = ROOT / "test-results" / f"{table}-{result.engine}.txt"
-        if path.exists() and path.stat().st_mtime >= result.began:
-            print(f"\n  {table}, {result.engine}:\n{path.read_text(encoding='utf-8')}")
+
+
+def _print_tables(since: float) -> None:
+    """What the walk and the drift test wrote in this run."""
+    for path in sorted((ROOT / "test-results").glob("*.txt")):
+        if path.stat().st_mtime >= since:
+            print(f"\n{path.stem}:\n{path.read_text(encoding='utf-8')}")
 
 
 def _ensure_chromium() -> None:
