@@ -127,7 +127,7 @@ def _start(claim: Claim, step: Step) -> bool:
 
 
 def settle(ending: Ending) -> None:
-    """Move step and deployment with the attempt that ended. A command is not repeated blindly: one try."""
+    """Move step and deployment with the attempt that ended; within its budget the step waits for another try."""
     step = _step(ending.payload)
     if step is None or step.deployment.state == DeploymentState.REFUSED:
         return

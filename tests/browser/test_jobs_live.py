@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.factories import World
     from workers.models import Job
 
-pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.postgresql]
+pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.once]
 MARK = "not loaded again"
 
 

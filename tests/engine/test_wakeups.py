@@ -15,7 +15,7 @@ import redis
 from tests.engine.conftest import ROOT, Stack
 from workers.models import Job
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True), pytest.mark.once]
 Say = Callable[[str], str]
 
 
