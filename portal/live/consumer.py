@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.db import Error
@@ -17,20 +17,18 @@ from portal.live.sockets import BAD_FRAMES, FLOOD, TOO_BIG, Receive, Send, Socke
 
 log = logging.getLogger(__name__)
 
-BAD_FRAMES_ALLOWED: Final = 2
-FRAMES_A_SECOND: Final = 20
-
 
 class Allowance:
     """How many frames a client may send: room for a page that follows all its streams anew, then a steady rate."""
 
-    def __init__(self, burst: int) -> None:
+    def __init__(self, burst: int, a_second: int) -> None:
         self._burst = self._left = float(burst)
+        self._a_second = a_second
         self._at = time.monotonic()
 
     def take(self) -> bool:
         now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * FRAMES_A_SECOND)
+        self._left = min(self._burst, self._left + (now - self._at) * self._a_second)
         self._at = now
         self._left -= 1
         return self._left >= 0
@@ -53,9 +51,12 @@ async def live(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if user is None:
         await _answer(scope, send, 403)
         return
-    await send({"type": "websocket.accept"})
     socket = here.open(send, key, user)
+    if socket is None:
+        await _answer(scope, send, 429)
+        return
     try:
+        await send({"type": "websocket.accept"})
         await _serve(here, socket, receive)
     finally:
         here.close(socket)
@@ -88,7 +89,8 @@ async def _serve(here: hub.Hub, socket: Socket, receive: Receive) -> None:
 async def _listen(here: hub.Hub, socket: Socket, receive: Receive) -> None:
     """Obey the client until it leaves or misbehaves."""
     bad = 0
-    allowance = Allowance(2 * limits.value("SOCKET_STREAMS") + 100)
+    allowance = Allowance(2 * limits.value("SOCKET_STREAMS") + 100, limits.value("SOCKET_RATE_FRAMES"))
+    bad_allowed = limits.value("SOCKET_BAD_FRAMES")
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
@@ -98,7 +100,7 @@ async def _listen(here: hub.Hub, socket: Socket, receive: Receive) -> None:
         except BadFrame as problem:
             bad += 1
             await socket.say(frames.error(str(problem)))
-            if bad > BAD_FRAMES_ALLOWED:
+            if bad > bad_allowed:
                 await _end(socket, BAD_FRAMES)
         except Excess as excess:
             await socket.say(frames.error(str(excess)))

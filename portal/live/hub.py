@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from itertools import islice
 from typing import Any, Final
@@ -40,6 +41,7 @@ class Hub:
     def __init__(self) -> None:
         self.sockets: set[Socket] = set()
         self.watched: dict[str, Watch] = {}
+        self._open_of: Counter[int] = Counter()
         self.doors = DatabaseThread("live-doors")
         self._tail_thread = DatabaseThread("live-tail")
         self._loop = asyncio.get_running_loop()
@@ -58,17 +60,23 @@ class Hub:
 
     # Sockets ---------------------------------------------------------------
 
-    def open(self, send: Send, session: str, user: Any) -> Socket:
-        """Take in a socket whose person was identified."""
+    def open(self, send: Send, session: str, user: Any) -> Socket | None:
+        """Take in a socket whose person was identified; None where that person has as many as one may."""
+        if self._open_of[user.pk] >= limits.value("USER_SOCKETS"):
+            return None
         if not self._tasks:
             self._start()
         socket = Socket(send, session, user, limits.value("SOCKET_QUEUE_FRAMES"), self._admit_losses)
         self.sockets.add(socket)
+        self._open_of[user.pk] += 1
         socket.push(frames.DELAYED if self.away else frames.BEAT)
         return socket
 
     def close(self, socket: Socket) -> None:
         self.sockets.discard(socket)
+        self._open_of[socket.user.pk] -= 1
+        if not self._open_of[socket.user.pk]:
+            del self._open_of[socket.user.pk]
         for name in list(socket.follows):
             self.unfollow(socket, name)
 

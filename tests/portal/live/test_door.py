@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -168,3 +169,39 @@ def test_a_flood_of_frames_closes(server, person, dial):
         except Exception:
             break
     assert client.closed() == 1008
+
+
+def test_frames_are_bounded_by_what_is_set(serve, person, dial):
+    _, session = person(t1=10)
+    server = serve(SOCKET_RATE_FRAMES="1", SOCKET_STREAMS="1", SOCKET_BAD_FRAMES="0")
+    client = dial(server, session)
+    for _ in range(102):
+        client.say(type="ping")
+        client.next("pong")
+    time.sleep(1.2)  # by default this gives back more frames than are sent now
+    for _ in range(20):
+        client.say(type="ping")
+    assert client.closed() == 1008
+    client = dial(server, session)
+    client.socket.send("{")
+    assert client.closed() == 1003
+
+
+def test_one_person_cannot_take_all_sockets(serve, person, dial):
+    server = serve(USER_SOCKETS="2")
+    _, session = person(t1=10)
+    first, _second = dial(server, session), dial(server, session)
+    with pytest.raises(InvalidStatus) as refused:
+        dial(server, session)
+    assert refused.value.response.status_code in (403, 429)
+    _, other = person("bo@example.org", t1=10)
+    assert dial(server, other).follow("room:1.a")["type"] == "following"
+    first.socket.close()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client = dial(server, session)
+            break
+        except InvalidStatus:
+            assert time.monotonic() < deadline
+    assert client.follow("room:1.a")["type"] == "following"
