@@ -11,6 +11,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from portal.core.guard import stand_guard
 from portal.site.launching import doors, first_admin
 
 
@@ -27,6 +28,8 @@ class Command(BaseCommand):
             self.stderr.write(f"shiproom: {refusal}")
             raise SystemExit(2) from None
         call_command("migrate", interactive=False, verbosity=0)
+        # No migration is due, and still the structure may not be the code's: a hand changed it, or the code is older.
+        stand_guard("prepare")
         _collect_static()
         first_admin.ensure()
 

@@ -33,10 +33,7 @@ REFUSED = "tickets_membership.role"
 @pytest.fixture
 def drifted(ground: Ground, unblocked: None) -> Database:
     made = ground.migrated()
-    if made.engine == "postgresql":
-        made.execute(DRIFT)
-    else:
-        made.execute("DROP TABLE tickets_membership", "CREATE TABLE tickets_membership (id integer PRIMARY KEY)")
+    made.execute(DRIFT)
     return made
 
 
@@ -95,22 +92,14 @@ def test_web_serves_the_refusal_on_every_path(web: Callable[..., str], drifted: 
     assert log.count("web does not start") == 1, "said once, not at every look"
 
 
-def test_web_serves_by_itself_once_the_schema_is_right(
-    web: Callable[..., str], ground: Ground, drifted: Database
-) -> None:
+def test_web_serves_by_itself_once_the_schema_is_right(web: Callable[..., str], drifted: Database) -> None:
     address = web()
     assert asked(address + "/livez")[0] == 200
     assert asked(address + "/")[0] == 503
-    if drifted.engine == "postgresql":
-        drifted.execute(
-            "ALTER TABLE tickets_membership ADD COLUMN role smallint NOT NULL",
-            *[f"ALTER TABLE tickets_membership ADD CONSTRAINT {row}" for row in _constraints_of_role()],
-        )
-    else:
-        good = ground.migrated()
-        for suffix in ("", "-wal", "-shm"):
-            (drifted.folder / f"own.sqlite3{suffix}").unlink(missing_ok=True)
-        (good.folder / "own.sqlite3").rename(drifted.folder / "own.sqlite3")
+    drifted.execute(
+        "ALTER TABLE tickets_membership ADD COLUMN role smallint NOT NULL",
+        *[f"ALTER TABLE tickets_membership ADD CONSTRAINT {row}" for row in _constraints_of_role()],
+    )
     children.wait_for("the real application", lambda: asked(address + "/accounts/login/")[0] != 503, seconds=20)
     assert "503 on every page" not in asked(address + "/accounts/login/")[2]
 
@@ -136,10 +125,17 @@ def test_worker_and_beat_end_with_the_report(drifted: Database, role: str) -> No
     assert f"{role} does not start" in done.stderr and REFUSED in done.stderr
 
 
+def test_the_migrate_step_makes_no_admin_on_a_schema_that_it_did_not_mend(drifted: Database, own: Database) -> None:
+    done = drifted.manage("prepare")
+    assert done.returncode == 3, done.stderr
+    assert "prepare does not start" in done.stderr and REFUSED in done.stderr
+    assert not (drifted.folder / "first-admin.txt").exists()
+    assert own.manage("prepare").returncode == 0
+    assert (own.folder / "first-admin.txt").exists()
+
+
 def test_a_worker_without_a_database_says_that_instead(drifted: Database) -> None:
-    gone = f"sqlite:///{drifted.folder}"
-    if drifted.engine == "postgresql":
-        gone = drifted.url.rpartition("/")[0] + "/nowhere_at_all"
+    gone = drifted.url.rpartition("/")[0] + "/nowhere_at_all"
     done = drifted.run(sys.executable, "-m", "celery", "-A", "portal", "worker", DATABASE_URL=gone)
     assert done.returncode == 4, done.stderr
     assert "The database does not answer" in done.stderr and "Code expects" not in done.stderr
