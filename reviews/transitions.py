@@ -12,8 +12,10 @@ REVIEW: Lifecycle[Review] = Lifecycle(
     [
         transition("plan", [_R.RECEIVED], _R.PLANNED),
         transition("fail", [_R.RECEIVED], _R.FAILED),
-        transition("read_again", [_R.FAILED], _R.RECEIVED, "Read again"),
+        transition("read_again", [_R.FAILED, _R.PLANNED, _R.DISCARDED, _R.REVERTED], _R.RECEIVED, "Read again"),
         transition("apply", [_R.PLANNED], _R.APPLIED, "Apply the plan"),
+        transition("discard", [_R.PLANNED], _R.DISCARDED, "Discard the plan"),
+        transition("revert", [_R.APPLIED], _R.REVERTED, "Revert"),
     ],
     subject=lambda review: review.subject,
     streams=lambda review: (review.subject, f"project:{review.series.project_id}"),
@@ -28,6 +30,11 @@ FINDING: Lifecycle[Finding] = Lifecycle(
         transition("reject", [_F.OPEN], _F.REJECTED, "Reject"),
         transition("waive", [_F.OPEN], _F.WAIVED, "Waive"),
         transition("open_again", [_F.FIXED, _F.REJECTED, _F.WAIVED], _F.OPEN, "Open again"),
+        # An import that is reverted takes back what it brought; applying it again brings back the same rows.
+        transition("withdraw", [_F.OPEN, _F.FIXED, _F.REJECTED], _F.WITHDRAWN),
+        transition("restore", [_F.WITHDRAWN], _F.OPEN),
+        transition("restore_fixed", [_F.WITHDRAWN], _F.FIXED),
+        transition("restore_rejected", [_F.WITHDRAWN], _F.REJECTED),
     ],
     subject=lambda finding: finding.subject,
     streams=lambda finding: (f"project:{finding.series.project_id}",),

@@ -92,6 +92,8 @@ class Ticket(Tracked):
     body = models.TextField(blank=True)
     agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, null=True, editable=False)
     accepted_commit = models.CharField(max_length=64, blank=True, editable=False)
+    # the number of its newest message: allocated under the lock of this row, see ``conversation``
+    last_message = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -118,6 +120,22 @@ class Ticket(Tracked):
 
     def get_absolute_url(self) -> str:
         return f"/tickets/{self.key}/"
+
+
+class KeyAlias(models.Model):
+    """Another name of a ticket in its project: the key that a document gave it, where the project has other keys."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="aliases", editable=False)
+    key = models.CharField(max_length=24, editable=False)
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="aliases", editable=False)
+
+    class Meta:
+        verbose_name_plural = "key aliases"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "key"], name="tickets_keyalias_once")]
+        indexes: ClassVar = [models.Index(fields=["key"], name="tickets_keyalias_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key} is {self.ticket}"
 
 
 class Workspace(models.Model):
@@ -172,3 +190,116 @@ class Turn(Tracked):
     def proven(self) -> bool:
         """The portal saw a new commit; a claim alone proves nothing."""
         return self.state == TurnState.DONE and bool(self.head_commit) and self.head_commit != self.base_commit
+
+
+class Author(models.TextChoices):
+    PERSON = "person", "Person"
+    AGENT = "agent", "Agent"
+    PORTAL = "portal", "Shiproom"
+
+
+class Message(models.Model):
+    """One row of a ticket's conversation, numbered per ticket. Its text never changes."""
+
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="messages", editable=False)
+    number = models.PositiveIntegerField(editable=False)
+    author_kind = models.CharField(max_length=10, choices=Author, editable=False)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="messages", editable=False
+    )
+    # who it was, for readers after the account is gone
+    author_label = models.CharField(max_length=254, editable=False)
+    # the turn that said it, where an agent is the author
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, null=True, related_name="messages", editable=False)
+    body = models.TextField(blank=True, editable=False)
+    # for people only: no agent is given it
+    internal = models.BooleanField(default=False, editable=False)
+    # the sender's own name of this message: the same twice from the same author is one message
+    idempotency_key = models.CharField(max_length=64, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["ticket", "number"], name="tickets_message_number"),
+            models.UniqueConstraint(
+                fields=["ticket", "author", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="tickets_message_sent_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(author_kind__in=["agent", "person", "portal"]), name="tickets_message_author_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(author_kind="agent", turn__isnull=False)
+                | Q(turn__isnull=True, author_kind__in=["person", "portal"]),
+                name="tickets_message_agent_has_turn",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number} of {self.ticket}"
+
+
+class DeliveryState(models.TextChoices):
+    TAKEN = "taken", "Taken"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    RETURNED = "returned", "Returned"
+
+
+class Delivery(Tracked):
+    """Which turn took a message; back in the queue if that turn did not acknowledge it."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries", editable=False)
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="deliveries", editable=False)
+    taken_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "turn"], name="tickets_delivery_once_a_turn"),
+            models.UniqueConstraint(
+                fields=["message"],
+                condition=Q(state__in=["acknowledged", "taken"]),
+                name="tickets_delivery_one_live",
+            ),
+            models.CheckConstraint(condition=Q(state__in=sorted(DeliveryState.values)), name="tickets_delivery_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message} to {self.turn}"
+
+
+class Attachment(models.Model):
+    """A file of a ticket. Its bytes lie under a random name in the data folder, never under its own."""
+
+    ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="attachments", editable=False)
+    message = models.ForeignKey(
+        Message, on_delete=models.SET_NULL, null=True, related_name="attachments", editable=False
+    )
+    # for people to read: no folder, no control character
+    name = models.CharField(max_length=200, editable=False)
+    # what the first bytes say it is, not what its sender says
+    media_type = models.CharField(max_length=100, editable=False)
+    size_bytes = models.BigIntegerField(editable=False)
+    digest = models.CharField("SHA-256", max_length=64, editable=False)
+    stored_as = models.CharField(max_length=64, unique=True, editable=False)
+    uploader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="attachments", editable=False
+    )
+    uploader_label = models.CharField(max_length=254, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    removed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["ticket", "digest"],
+                condition=Q(removed_at__isnull=True),
+                name="tickets_attachment_same_file",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,9 +1,9 @@
-"""What a ticket and a turn may do: one table each."""
+"""What a ticket, a turn and the delivery of a message may do: one table each."""
 
 from __future__ import annotations
 
 from portal.core.lifecycle import Lifecycle, transition
-from tickets.models import Ticket, TicketState, Turn, TurnState
+from tickets.models import Delivery, DeliveryState, Ticket, TicketState, Turn, TurnState
 
 _T = TicketState
 TICKET: Lifecycle[Ticket] = Lifecycle(
@@ -42,4 +42,16 @@ TURN: Lifecycle[Turn] = Lifecycle(
     ],
     subject=lambda turn: f"turn:{turn.ticket.key}/{turn.seq}",
     streams=lambda turn: (turn.ticket.subject,),
+)
+
+_D = DeliveryState
+DELIVERY: Lifecycle[Delivery] = Lifecycle(
+    "delivery",
+    DeliveryState,
+    [
+        transition("acknowledge", [_D.TAKEN], _D.ACKNOWLEDGED),
+        transition("give_back", [_D.TAKEN], _D.RETURNED),
+    ],
+    subject=lambda delivery: f"message:{delivery.message.ticket.key}/{delivery.message.number}",
+    streams=lambda delivery: (delivery.message.ticket.subject,),
 )

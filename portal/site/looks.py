@@ -52,6 +52,13 @@ STATES: Final[dict[str, Look]] = {
     "fixed": Look("good", "done", "Fixed"),
     "rejected": Look("", "x", "Rejected"),
     "waived": Look("warn", "check", "Waived"),
+    "reverted": Look("", "undo", "Reverted"),
+    "discarded": Look("", "x", "Discarded"),
+    "withdrawn": Look("", "undo", "Withdrawn"),
+    # messages on their way to an agent
+    "taken": Look("run", "run", "Taken"),
+    "acknowledged": Look("good", "check", "Read"),
+    "returned": Look("warn", "undo", "Back in the queue"),
     # deployments
     "refused": Look("bad", "block", "Refused"),
     # workers and processes

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 Severity = Literal["critical", "high", "medium", "low", "info"]
 Status = Literal["open", "fixed", "rejected", "deferred"]
+Outcome = Literal["passed", "failed", "skipped", "unknown"]
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 
@@ -102,6 +103,70 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """Something the author says was checked; `unknown` where no outcome is stated."""
+
+    name: str
+    outcome: Outcome
+    detail: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionItem:
+    """One thing that the author wants done; `done` is None where the document says nothing of it."""
+
+    text: str
+    done: bool | None
+    line: int
+    section: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileModified:
+    """A file that the author says was changed, as written, and the findings that the line names."""
+
+    path: str
+    note: str
+    line: int
+    refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TestPlan:
+    """How something is to be tested, as written; `ref` is the finding it stands in."""
+
+    # pytest would take the name for a class of tests.
+    __test__: ClassVar[bool] = False
+
+    text: str
+    line_start: int
+    line_end: int
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A line that states evidence; `tests` is (passed, total), all counts of the line added up."""
+
+    text: str
+    line: int
+    commits: tuple[str, ...] = ()
+    tests: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the document says of an earlier version; `refs` are that version's, each with what became of it."""
+
+    version: str | None
+    text: str
+    line: int
+    refs: tuple[tuple[str, Status | None], ...] = ()
+    all_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedReview:
     """Everything read from one document."""
 
@@ -120,3 +185,9 @@ class ParsedReview:
     signal: Signal | None = None
     fix_order: tuple[FixTier, ...] = ()
     cross_references: tuple[CrossReference, ...] = field(default=())
+    checks: tuple[Check, ...] = ()
+    action_items: tuple[ActionItem, ...] = ()
+    files_modified: tuple[FileModified, ...] = ()
+    test_plans: tuple[TestPlan, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
