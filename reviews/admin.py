@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, 
 
 from portal.core import limits
 from portal.core.adminsite import Admin, ReadOnly, ReasonForm, Rows
-from reviews import answers, documents
+from reviews import answers, applying, documents
 from reviews.models import Finding, ImportRow, Occurrence, Review, Series
 from tickets.models import Project
 
@@ -98,7 +98,7 @@ class ReviewPage(ReadOnly):
 
     @admin.action(description="Apply the plan", permissions=["administer"])
     def apply(self, request: HttpRequest, queryset: QuerySet[Review]) -> None:
-        self.each(request, queryset, documents.apply, "applied")
+        self.each(request, queryset, applying.apply, "applied")
 
     @admin.action(description="Read again", permissions=["administer"])
     def read_again(self, request: HttpRequest, queryset: QuerySet[Review]) -> None:

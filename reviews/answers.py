@@ -12,8 +12,13 @@ from tickets.models import Ticket
 from tickets.work import create_ticket
 
 
-def make_tickets(findings: Iterable[Finding]) -> list[Ticket]:
-    """A ticket for each finding that has none; the others are left as they are. Idempotent."""
+def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Ticket]:
+    """A ticket for each finding that has none, or one titled ``together`` for all of them. Idempotent.
+
+    Findings that have a ticket are left as they are; returns the tickets made.
+    """
+    if together:
+        return _together(findings, together)
     made: list[Ticket] = []
     with unit_of_work():
         for finding in sorted(findings, key=lambda row: row.pk):
@@ -30,6 +35,20 @@ def make_tickets(findings: Iterable[Finding]) -> list[Ticket]:
                 FINDING.announce(fresh)
                 made.append(ticket)
     return made
+
+
+def _together(findings: Iterable[Finding], title: str) -> list[Ticket]:
+    with unit_of_work():
+        rows = Finding.objects.filter(pk__in=[finding.pk for finding in findings], ticket=None).order_by("pk")
+        bare = list(rows.select_for_update(of=("self",)).select_related("series__project"))
+        if not bare:
+            return []
+        body = "\n\n".join(f"## {finding}: {finding.title}\n\n{_body(finding)}" for finding in bare)
+        ticket = create_ticket(bare[0].series.project, title=title[:200], body=body)
+        Finding.objects.filter(pk__in=[finding.pk for finding in bare]).update(ticket=ticket)
+        for finding in bare:
+            FINDING.announce(finding)
+    return [ticket]
 
 
 def _body(finding: Finding) -> str:

@@ -15,7 +15,7 @@ from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
-from reviews import answers, documents, queries
+from reviews import answers, applying, documents, queries
 from reviews.forms import AnswerForm, ApplyForm, MakeTicketsForm, ReviewFilter, UploadForm
 from reviews.models import Finding, Review, ReviewState
 from tickets import lists
@@ -169,7 +169,7 @@ def _act(
 @page("reviews.apply", within(Role.REVIEWER), find=find_review, methods=("POST",))
 def apply(request: HttpRequest, review: Review, number: int) -> HttpResponse:
     def act(asked: dict[str, Any]) -> str:
-        made = documents.apply(review, expected_version=asked["expected_version"])
+        made = applying.apply(review, expected_version=asked["expected_version"]).new
         return f"The plan is applied: {made} new finding{'' if made == 1 else 's'}."
 
     return _act(request, review, ApplyForm(request.POST), act)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import count
 
 from portal.core.unit import unit_of_work
-from reviews import documents
+from reviews import applying, documents, planning
 from reviews.importing import parse
-from reviews.models import Finding, ImportRow, Review, Series
-from reviews.transitions import REVIEW
+from reviews.models import Finding, Review, Series
 from tickets.models import Project
 
 _numbers = count(1)
@@ -34,14 +33,13 @@ def planned(of: Project, content: str | bytes = DOCUMENT, *, series: str = "Deli
     review = received(of, content, series=series)
     parsed = parse(bytes(review.content), name=review.file_name)
     with unit_of_work():
-        ImportRow.objects.bulk_create(documents._plan(review, parsed))
-        REVIEW.move(review, "plan", reading=documents._reading(parsed), title=parsed.title or review.title)
+        planning.make(review, parsed)
     return review
 
 
 def applied(of: Project, content: str | bytes = DOCUMENT, *, series: str = "Delivery path") -> Review:
     review = planned(of, content, series=series)
-    documents.apply(review)
+    applying.apply(review)
     return review
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from portal.core.lifecycle import Refused
-from reviews import documents
+from reviews import applying, documents
 from reviews.models import Finding, ImportRow, Occurrence, Review
 from tests.reviews import build
 from workers.models import Job
@@ -33,10 +33,10 @@ def test_versions_count_within_a_series(world: World) -> None:
 def test_a_plan_is_applied_once(world: World) -> None:
     review = build.planned(world.mc)
     stale = Review.objects.get(pk=review.pk)
-    assert documents.apply(review) == 3
+    assert applying.apply(review).new == 3
     for late in (review, stale):
         with pytest.raises(Refused):
-            documents.apply(late)
+            applying.apply(late)
     assert (Finding.objects.count(), Occurrence.objects.count()) == (3, 3)
 
 
@@ -45,13 +45,13 @@ def test_the_next_version_sees_what_is_known(world: World) -> None:
     second = build.planned(world.mc, build.DOCUMENT + "| DP-4 | MINOR | Something new |\n")
     actions = list(ImportRow.objects.filter(review=second).order_by("n").values_list("action", flat=True))
     assert actions == ["seen", "seen", "seen", "new"]
-    assert documents.apply(second) == 1
+    assert applying.apply(second).new == 1
     assert (Finding.objects.count(), Occurrence.objects.count()) == (4, 7)
 
 
 def test_a_document_without_findings_changes_nothing_but_its_state(world: World) -> None:
     review = build.planned(world.mc, "Nothing to see here, it is all well.\n")
-    assert documents.apply(review) == 0
+    assert applying.apply(review).new == 0
     assert review.state == "applied" and not Finding.objects.exists()
 
 

@@ -13,7 +13,7 @@ from deployments.models import Environment, Service, Step, StepState
 from portal.core import secrets, tokens
 from portal.core.access import Role
 from portal.core.models import User
-from reviews import answers, documents
+from reviews import answers, applying, documents
 from reviews.models import Finding, ImportRow, Occurrence
 from reviews.transitions import REVIEW
 from tests import factories
@@ -185,7 +185,7 @@ def _reviewed(world: World) -> tuple[Any, Finding]:
     row = {"action": ImportRow.Action.NEW, "reason": "Not yet in this series.", "identity": "title:door", "item": item}
     ImportRow.objects.create(review=review, n=1, **row)
     REVIEW.move(review, "plan", title="Security review")
-    documents.apply(review)
+    applying.apply(review)
     finding = Finding.objects.get()
     assert Occurrence.objects.filter(finding=finding).exists()
     answers.make_tickets([finding])
