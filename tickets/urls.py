@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tickets import project_views, views
+from tickets import list_views, project_views, views
 
 urlpatterns = [
-    path("tickets/", views.tickets, name="tickets"),
-    path("tickets/fragment/", views.tickets_fragment, name="tickets_fragment"),
-    path("tickets/new/", views.new, name="ticket_new"),
+    path("tickets/", list_views.tickets, name="tickets"),
+    path("tickets/fragment/", list_views.tickets_fragment, name="tickets_fragment"),
+    path("tickets/new/", list_views.new, name="ticket_new"),
     path("tickets/<str:key>/", views.ticket, name="ticket"),
     path("tickets/<str:key>/fragment/", views.ticket_fragment, name="ticket_fragment"),
     path("tickets/<str:key>/rail/", views.ticket_rail, name="ticket_rail"),

@@ -10,17 +10,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from portal.core import access
-from portal.core.access import SIGNED_IN, Role, within
+from portal.core.access import Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
-from tickets import lists, opening, output, panels, queries, work
+from tickets import output, panels, queries, work
 from tickets.fields import Form
-from tickets.forms import AcceptForm, AssignForm, NewTicketForm, ReopenForm, StopForm, TicketFilter
-from tickets.lists import Asked
-from tickets.models import Ticket, TicketState, Turn, TurnState
-from tickets.queries import Page
-from tickets.rights import is_key, require
+from tickets.forms import AcceptForm, AssignForm, ReopenForm, StopForm
+from tickets.models import Ticket, Turn, TurnState
+from tickets.rights import is_key
 from tickets.transitions import TICKET
 
 # What a person may do to a ticket: the role it takes, and its form. TICKET says when.
@@ -42,41 +40,6 @@ def find_turn(key: str, seq: int) -> Found | None:
     rows = Turn.objects.filter(ticket__key=key, seq=seq).select_related("ticket__project")
     turn = rows.first() if is_key(key) and seq < 2**31 else None
     return Found(turn, turn.ticket.project.scope) if turn else None
-
-
-# The list ---------------------------------------------------------------------
-
-
-@page("tickets.list", SIGNED_IN)
-def tickets(request: HttpRequest) -> HttpResponse:
-    return render(request, "tickets/list.html", _list(request))
-
-
-@page("tickets.list_fragment", SIGNED_IN)
-def tickets_fragment(request: HttpRequest) -> HttpResponse:
-    return render(request, "tickets/list_body.html", _list(request))
-
-
-def _list(request: HttpRequest) -> dict[str, Any]:
-    def rows(asked: Asked) -> Page:
-        return queries.ticket_list(request.user, before=asked.before, **asked.wanted)
-
-    asked = lists.context(request, TicketFilter(request.GET), rows, role=Role.OPERATOR, fragment="tickets_fragment")
-    return asked | {"states": TicketState.choices}
-
-
-@page("tickets.new", SIGNED_IN, methods=("GET", "POST"))
-def new(request: HttpRequest) -> HttpResponse:
-    form = NewTicketForm(request.user, request.POST or None, initial={"project": request.GET.get("project", "")})
-    if request.method == "POST" and form.is_valid():
-        asked = form.cleaned_data
-        require(request.user, Role.OPERATOR, asked["project"])
-        ticket, made = opening.open_ticket(asked["project"], title=asked["title"], body=asked["body"])
-        said = "is open" if made else "was opened with these words already"
-        messages.success(request, f"{ticket.key} {said}.")
-        return redirect(ticket)
-    context = {"form": form, "projects": form.fields["project"].queryset.exists()}  # type: ignore[attr-defined]
-    return render(request, "tickets/new.html", context, status=422 if form.errors else 200)
 
 
 # One ticket -------------------------------------------------------------------
