@@ -16,20 +16,18 @@ from portal.core import limits
 from portal.core import secrets as secret_store
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
-from tickets import git, prompts, workspaces
+from tickets import conversation, git, prompts, workspaces
 from tickets.models import Ticket, TicketState, Turn, TurnState, Workspace
 from tickets.transitions import TICKET, TURN
 from workers import children
-from workers.agents.adapters import adapter_named
-from workers.agents.adapters.events import Event, SignalKind
-from workers.agents.adapters.plain import State, Verdict, verdict
+from workers.agents.adapters import adapter_named, read_all
+from workers.agents.adapters.events import SignalKind
+from workers.agents.adapters.verdict import State, Verdict, verdict
 from workers.children import ChildResult, Command
 from workers.claims import Claim
 from workers.failures import BadInput, JobFailed, TimedOut
 from workers.kinds import Ending
 from workers.models import AgentVersion, Outcome
-
-READ_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def _begin(claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Works
     ):
         TICKET.move(ticket, "begin")
         last = Turn.objects.filter(ticket=ticket).aggregate(last=Max("seq"))["last"] or 0
-        return Turn.objects.create(
+        turn = Turn.objects.create(
             ticket=ticket,
             seq=last + 1,
             attempt_id=claim.attempt_id,
@@ -85,6 +83,8 @@ def _begin(claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Works
             base_commit=base,
             state=TurnState.RUNNING,
         )
+        conversation.take(ticket, turn)
+    return turn
 
 
 def _command(ticket: Ticket, turn: Turn, version: AgentVersion, workspace: Workspace) -> Command:
@@ -94,7 +94,7 @@ def _command(ticket: Ticket, turn: Turn, version: AgentVersion, workspace: Works
         argv=tuple(version.command),
         cwd=Path(workspace.path),
         env=environment | {"SHIPROOM_TICKET": ticket.key, "SHIPROOM_NONCE": turn.nonce, "HOME": workspace.path},
-        stdin=prompts.compose(ticket, turn),
+        stdin=prompts.compose(ticket, turn, prompts.talk_of(turn)),
         wall_seconds=min(version.wall_seconds, limits.value("TURN_WALL_SECONDS")),
         silence_seconds=min(version.silence_seconds, limits.value("TURN_SILENCE_SECONDS")),
     )
@@ -102,13 +102,10 @@ def _command(ticket: Ticket, turn: Turn, version: AgentVersion, workspace: Works
 
 def _judge(result: ChildResult, turn: Turn, ticket: Ticket, version: AgentVersion) -> Verdict:
     adapter = adapter_named(version.adapter)(turn.nonce, ticket.key)
-    events: list[Event] = []
-    if result.stdout.exists():
-        with result.stdout.open("rb") as spool:
-            while data := spool.read(READ_BYTES):
-                events += adapter.feed(data)
-    events += adapter.finish()
-    return verdict(events, result.record, turn.nonce, ticket.key)
+    if not result.stdout.exists():
+        return verdict(adapter.finish(), result.record, turn.nonce, ticket.key)
+    with result.stdout.open("rb") as spool:
+        return verdict(read_all(adapter, spool), result.record, turn.nonce, ticket.key)
 
 
 def _measure(claim: Claim, turn: Turn, workspace: Workspace, result: ChildResult, found: Verdict) -> None:
@@ -128,13 +125,24 @@ def settle(ending: Ending) -> None:
     if ticket is None:
         return
     turn_verb, ticket_verb = _settled(ending)
-    live = Turn.objects.select_related("ticket").filter(state=TurnState.RUNNING)
+    live = Turn.objects.select_related("ticket", "agent_version__agent").filter(state=TurnState.RUNNING)
     turn = live.filter(attempt_id=ending.attempt_id).first() if ending.attempt_id else None
     if turn is not None:
+        _answer(ending, turn)
         said = turn.verdict or (ending.error.strip().splitlines() or [""])[-1]
         TURN.move(turn, turn_verb, reason=ending.error[:300], ended_at=Wall(), verdict=said[:300])
     if ticket.state in TICKET.transitions[ticket_verb].sources:
         TICKET.move(ticket, ticket_verb, reason=ending.error[:500])
+
+
+def _answer(ending: Ending, turn: Turn) -> None:
+    """What becomes of the messages that the turn took, and what it says itself."""
+    if not isinstance(ending.result, TurnResult):
+        conversation.give_back(turn)
+        return
+    conversation.acknowledge(turn)
+    with acting(Actor("agent", str(turn.agent_version.agent_id), turn.agent_version.agent.name)):
+        conversation.said(turn, turn.payload)
 
 
 def _settled(ending: Ending) -> tuple[str, str]:

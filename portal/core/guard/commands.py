@@ -37,6 +37,7 @@ EXEMPT: Final = frozenset(
         "optimizemigration",
         "parse_review",
         "prepare",  # migrates
+        "replay_stream",
         "schema_guard",
         "serve",  # becomes web, worker or beat, which stand behind the guard themselves
         "showmigrations",

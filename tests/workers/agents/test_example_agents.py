@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.agents.adapters.plain import PlainAdapter, State, verdict
+from workers.agents.adapters.plain import PlainAdapter
+from workers.agents.adapters.verdict import State, verdict
 from workers.supervision.child import Child, ChildSpec
 
 pytestmark = pytest.mark.once

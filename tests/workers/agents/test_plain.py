@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.agents.adapters import ADAPTERS, UnknownAdapter, adapter_named
-from workers.agents.adapters.events import Error, ErrorCode, Result, Signal, SignalKind, Text
-from workers.agents.adapters.plain import PlainAdapter, State, verdict
+from workers.agents.adapters.events import Error, ErrorCode, Refused, Result, Signal, SignalKind, Text
+from workers.agents.adapters.plain import PlainAdapter
+from workers.agents.adapters.verdict import State, verdict
 from workers.supervision.child import ExitRecord
 
 pytestmark = pytest.mark.once
@@ -71,7 +72,7 @@ def test_a_signal_line_may_lack_its_newline_and_hold_an_object():
 )
 def test_what_is_almost_a_signal_is_an_error(data, code):
     error, result = events(data)
-    assert isinstance(error, Error)
+    assert isinstance(error, Refused)
     assert error.code is code
     assert result == Result(False, "The output holds no valid signal.")
 
@@ -100,7 +101,7 @@ def test_deep_nesting_is_refused_and_not_obeyed():
     depth = 700
     data = line(payload="@").replace(b'"@"', b'{"a":' * depth + b"1" + b"}" * depth)
     first, _ = events(data)
-    assert isinstance(first, Signal | Error | Text)
+    assert isinstance(first, Signal | Refused | Text)
 
 
 def test_a_payload_is_storable():
@@ -135,6 +136,9 @@ def test_each_bad_ending_has_a_text_of_its_own():
         State.EXIT_CODE: judged(line(), record=exited(3)),
         State.HELD_BY_NOBODY: judged(line(), record=exited(None, ended_by="orphaned", message="worker died")),
         State.TWO_SIGNALS: judged(line(), line()),
+        State.BAD_RESULT: verdict(
+            [Error(0, "no key", 401, fatal=True), Result(False, "no key")], exited(), NONCE, TICKET
+        ),
     }
     for state, judgement in refused.items():
         assert (judgement.ok, judgement.state) == (False, state)
@@ -142,6 +146,29 @@ def test_each_bad_ending_has_a_text_of_its_own():
     assert refused[State.KILLED].text == "The agent was killed by signal 9, not by us. It had signalled DONE."
     assert refused[State.COULD_NOT_START].text == "The agent could not start: not found."
     assert refused[State.NO_SIGNAL].text == "The agent exited with code 0 without a signal."
+    assert refused[State.BAD_RESULT].text == "The agent exited with code 0 and a failure. It reported: no key"
+
+
+def test_a_signal_beside_a_bad_result_is_not_believed():
+    (signal, _), error = events(line()), Error(0, "sk-" + "a" * 30 + " is wrong\n" + "x" * 999, 401, fatal=True)
+    judgement = verdict([signal, error, Result(False, "wrong")], exited(), NONCE, TICKET)
+    assert (judgement.ok, judgement.state, judgement.signal) == (False, State.BAD_RESULT, signal)
+    assert judgement.text.startswith(
+        "The agent signalled DONE, but its own result is not good. It reported: [redacted] is"
+    )
+    assert len(judgement.text) < 300
+    coded = verdict([error, Result(False, "wrong")], exited(1), NONCE, TICKET)
+    assert coded.text.startswith("The agent exited with code 1. It reported: [redacted] is wrong x")
+
+
+def test_an_error_that_the_agent_recovered_from_is_no_failure():
+    (signal, _), error = events(line()), Error(0, "once", 500, fatal=True)
+    assert verdict([error, signal, Result(True, "")], exited(), NONCE, TICKET).ok
+
+
+def test_a_coloured_signal_is_a_signal_and_coloured_text_is_plain():
+    text, signal, _ = events(b"\x1b[1mbold\x1b[0m\n", b"\x1b[32m" + line().strip() + b"\x1b[0m\n")
+    assert (text.text, signal.kind) == ("bold", "DONE")
 
 
 def test_a_result_and_then_a_hang_is_told_apart():
@@ -164,5 +191,5 @@ def test_events_are_the_same_whatever_the_chunking(cuts):
 
 def test_adapters_are_found_by_name():
     assert adapter_named("plain") is ADAPTERS["plain"] is PlainAdapter
-    with pytest.raises(UnknownAdapter, match="unknown adapter 'telepathy'; there are: plain"):
+    with pytest.raises(UnknownAdapter, match="unknown adapter 'telepathy'; there are: claude, codex, gemini, "):
         adapter_named("telepathy")

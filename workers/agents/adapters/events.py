@@ -1,9 +1,9 @@
-"""What a turn's output means, in the same five words for every agent. Offsets are bytes of its spool."""
+"""What a turn's output means, in the same words for every agent. Offsets are bytes of its spool."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
@@ -25,21 +25,81 @@ class ErrorCode(StrEnum):
     SECOND_SIGNAL = "second_signal"  # a protocol error: a turn ends once
 
 
+class Scope(StrEnum):
+    """What a usage counts. Figures of runs add up; of a session's figures the last one holds all before it."""
+
+    RUN = "run"  # this run of the command alone
+    SESSION = "session"  # the session since it began, earlier runs and the session it was forked from included
+
+
+@dataclass(frozen=True)
+class SessionStarted:
+    """The session that a later run can resume, and the model where the agent names it."""
+
+    offset: int
+    session_id: str
+    model: str | None = None
+
+
 @dataclass(frozen=True)
 class Text:
-    """A line for the conversation, without its line end."""
+    """What the agent says. Pieces have `delta`; one without is whole, and replaces the pieces before it."""
 
     offset: int
     text: str
+    delta: bool = False
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """The agent uses a tool. A call whose result never comes was interrupted."""
+
+    offset: int
+    id: str
+    name: str
+    input: object
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What the tool with that call's id gave, and whether it succeeded as far as the agent tells."""
+
+    offset: int
+    id: str
+    ok: bool
+    output: str
+
+
+@dataclass(frozen=True)
+class Permission:
+    """The agent asks whether it may, or was refused without being asked; `request` is in its own words."""
+
+    offset: int
+    id: str
+    request: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the agent counts them, and US dollars; None is what it does not tell."""
+
+    offset: int
+    input: int | None
+    output: int | None
+    cached: int | None
+    cost: float | None
+    scope: Scope
 
 
 @dataclass(frozen=True)
 class Error:
-    """Something wrong in the output; what it says is shown, never obeyed."""
+    """Trouble that the agent reports: `status` of HTTP, `retry` if it tries again itself, `fatal` if it gave up."""
 
     offset: int
-    code: ErrorCode
-    text: str
+    message: str
+    status: int | None = None
+    retry: bool = False
+    fatal: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,19 +114,51 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class Result:
-    """The end of the output: whether it held exactly one valid signal, and a sentence."""
+class Refused:
+    """A line that wants to be a signal and is none; what it says is shown, never obeyed."""
 
-    ok: bool
+    offset: int
+    code: ErrorCode
     text: str
+    signal: Signal | None = None
 
 
 @dataclass(frozen=True)
 class Other:
-    """A line of an agent's protocol that means nothing to us; kept, so that nothing is skipped silently."""
+    """The start of what means nothing to us; told, so that nothing is skipped silently."""
 
     offset: int
     text: str
 
 
-Event = Text | Error | Signal | Result | Other
+@dataclass(frozen=True)
+class Result:
+    """The end of the output: whether the agent reached its own good end, and its answer or the reason."""
+
+    ok: bool
+    text: str
+
+
+Event = SessionStarted | Text | ToolCall | ToolResult | Permission | Usage | Error | Signal | Refused | Other | Result
+
+_NAMES = {
+    SessionStarted: "session_started",
+    Text: "text",
+    ToolCall: "tool_call",
+    ToolResult: "tool_result",
+    Permission: "permission",
+    Usage: "usage",
+    Error: "error",
+    Other: "other",
+    Result: "result",
+}
+
+
+def described(event: Event) -> dict[str, object]:
+    """Return the event as JSON says it: its type and its fields, without offset and nonce."""
+    if isinstance(event, Signal):
+        event = Other(event.offset, f"signal {event.kind} for {event.ticket}: {event.payload}")
+    elif isinstance(event, Refused):
+        event = Error(event.offset, event.text)
+    fields = {name: value for name, value in asdict(event).items() if name != "offset"}
+    return {"type": _NAMES[type(event)], **fields}

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 LINE_LIMIT = 1024 * 1024
 REPLACEMENT = "\ufffd"
+
+# Terminal control sequences: CSI, OSC and its like up to their end, and the short ones.
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]")
+
+
+def without_ansi(text: str) -> str:
+    """Return the text without the sequences that colour a terminal, move its cursor or name its window."""
+    return _ANSI.sub("", text) if "\x1b" in text or "\x9b" in text else text
 
 
 @dataclass(frozen=True)
