@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("deployments/", include("deployments.urls")),
     path("reviews/", include("reviews.urls")),
+    path("findings/", include("reviews.findings_urls")),
     path("", include("tickets.urls")),
     path("", include("portal.site.urls")),
 ]

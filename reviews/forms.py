@@ -8,24 +8,23 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
+from django.urls import reverse_lazy
 
 from portal.core import limits
 from portal.core.access import Role
-from reviews.models import Finding, Review, ReviewState
+from reviews.models import Finding, FindingState, ReviewState, Severity
 from reviews.transitions import ANSWERS, FINDING
 from tickets.fields import Form, Lines, Versioned, Words, number_of, reason
 from tickets.forms import ProjectChoice
 
+TICKETS = (("", "With or without ticket"), ("without", "Without a ticket"), ("with", "With a ticket"))
 
-class UploadForm(Form):
+
+class DocumentForm(Form):
     """A document: a file, or text. ``content`` and ``file_name`` come out."""
 
     name = "review"
-    series = Words(
-        limit=200,
-        label="Series",
-        help_text="Reviews of one thing, version after version. The next document under this name is its next version.",
-    )
     file = forms.FileField(label="File", required=False, allow_empty_file=True, max_length=None)
     text = Lines(
         limit=200_000_000,
@@ -35,14 +34,13 @@ class UploadForm(Form):
         widget=forms.Textarea(attrs={"rows": 12}),
     )
 
-    def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields = {"project": ProjectChoice(Role.OPERATOR, user), **self.fields}
-        self.fields[
-            "file"
-        ].help_text = (
-            f"Markdown or other text, at most {limits.value('DOCUMENT_MAX_BYTES'):,} bytes. It is kept as it is."
-        )
+        most = limits.value("DOCUMENT_MAX_BYTES")
+        file = self.fields["file"]
+        file.help_text = f"Markdown or other text, at most {most:,} bytes. It is kept as it is."
+        # upload.js refuses what is too long before it travels.
+        file.widget.attrs["data-most-bytes"] = str(most)
 
     def clean_file(self) -> UploadedFile[Any] | None:
         file: UploadedFile[Any] | None = self.cleaned_data.get("file")
@@ -71,6 +69,29 @@ class UploadForm(Form):
         return cleaned
 
 
+class UploadForm(DocumentForm):
+    """A document for a series of a project in which the person may upload."""
+
+    series = Words(
+        limit=200,
+        label="Series",
+        help_text="Reviews of one thing, version after version. The next document under this name is its next version.",
+        widget=forms.TextInput(attrs={"list": "known-series", "autocomplete": "off"}),
+    )
+
+    def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        project = ProjectChoice(Role.OPERATOR, user)
+        # The names that are offered are those of the chosen project.
+        project.widget.attrs |= {
+            "hx-get": reverse_lazy("review_series"),
+            "hx-trigger": "change",
+            "hx-target": "#known-series",
+        }
+        first = {"project": project, "series": self.fields["series"]}
+        self.fields = {**first, **self.fields}
+
+
 def _bounded(size: int) -> None:
     most = limits.value("DOCUMENT_MAX_BYTES")
     if size == 0:
@@ -85,6 +106,9 @@ def _clean_name(name: str) -> str:
     return "".join(letter for letter in last if unicodedata.category(letter) not in {"Cc", "Cs"})[:200]
 
 
+# Lists ------------------------------------------------------------------------------
+
+
 class ReviewFilter(Form):
     name = "filter"
     project = Words(limit=10, label="Project", required=False)
@@ -95,8 +119,63 @@ class ReviewFilter(Form):
     )
 
 
+class FindingFilter(Form):
+    """Which findings a list shows. What cannot be read is left out of the filter, and said."""
+
+    name = "filter"
+    q = Words(limit=200, label="Words of a title, a reference, or a file", required=False)
+    project = Words(limit=10, label="Project", required=False)
+    series = Words(limit=200, label="Series", required=False)
+    state = forms.ChoiceField(
+        choices=[
+            ("", "Any state"),
+            *(choice for choice in FindingState.choices if choice[0] != FindingState.WITHDRAWN),
+        ],
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no state of a finding."},
+    )
+    severity = forms.ChoiceField(
+        choices=[("", "Any severity"), *Severity.choices],
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no severity."},
+    )
+    ticket = forms.ChoiceField(
+        choices=TICKETS,
+        required=False,
+        error_messages={"invalid_choice": "Findings are with or without a ticket, not “%(value)s”."},
+    )
+    review = Words(limit=19, label="Review", required=False)
+
+    def clean_review(self) -> str:
+        written = str(self.cleaned_data["review"])
+        if written and number_of(written) is None:
+            raise ValidationError("A review is named by its number.")
+        return written
+
+
+# Changes of a review -------------------------------------------------------------------
+
+
 class ApplyForm(Versioned):
     name = "apply"
+    document_keys = forms.BooleanField(label="Use the document’s own ticket keys", required=False)
+
+
+class DiscardForm(Versioned):
+    name = "discard"
+    reason = reason(required=False)
+
+
+class RevertForm(Versioned):
+    name = "revert"
+    reason = reason()
+
+
+class LeaveOutForm(Versioned):
+    """One row of a plan: out of it, or in again."""
+
+    name = "leave"
+    left_out = forms.BooleanField(required=False)
 
 
 class AnswerForm(Versioned):
@@ -110,35 +189,77 @@ class AnswerForm(Versioned):
     reason = reason()
 
 
+# Findings to tickets ----------------------------------------------------------------------
+
+
 class Chosen(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Findings by their ids. What no row can have never reaches a database, one of which breaks over it."""
 
     def clean(self, value: Any) -> Any:
         if any(number_of(str(chosen)) is None for chosen in value or []):
-            raise ValidationError("A finding is not of this review.")
+            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
         return super().clean(value)
 
 
 class MakeTicketsForm(Form):
-    """The findings of a review that are to become tickets: the chosen ones, or all open ones without a ticket."""
+    """The findings that are to become tickets: the chosen ones, or ``all`` open ones of ``here`` without a ticket.
+
+    With a title in ``together`` they become one ticket.
+    """
 
     name = "make"
     all = forms.BooleanField(required=False)
+    together = Words(limit="TITLE_MAX_CHARS", label="Title of one ticket for all of them", required=False)
     finding = Chosen(
-        Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this review."}
+        Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this page."}
     )
 
-    def __init__(self, review: Review, *arguments: Any, **options: Any) -> None:
+    def __init__(self, here: QuerySet[Finding], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.here = Finding.objects.filter(occurrences__review=review)
-        self.fields["finding"].queryset = self.here  # type: ignore[attr-defined]
+        self.here = here
+        self.fields["finding"].queryset = here  # type: ignore[attr-defined]
+        # for the next ones that "all" leaves behind the bound
+        self.left = 0
+
+    @property
+    def chosen(self) -> list[str]:
+        """The ids that were sent, for the page that shows them ticked again."""
+        return list(self.data.getlist("finding")) if hasattr(self.data, "getlist") else []
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
+        most = limits.value("MAKE_TICKETS_MAX")
         if cleaned.get("all"):
-            cleaned["findings"] = list(self.here.filter(state="open", ticket=None).order_by("pk"))
-        elif not self.errors and not cleaned.get("finding"):
-            raise ValidationError("Select at least one finding.")
+            waiting = self.here.filter(state=FindingState.OPEN, ticket=None)
+            cleaned["findings"] = list(waiting.order_by("pk")[:most])
+            self.left = waiting.count() - len(cleaned["findings"])
         else:
             cleaned["findings"] = list(cleaned.get("finding") or [])
+        if not self.errors and not cleaned["findings"] and not cleaned.get("all"):
+            raise ValidationError("Select at least one finding.")
+        if len(cleaned["findings"]) > most:
+            raise ValidationError(f"At most {most:,} findings at once (you chose {len(cleaned['findings']):,}).")
+        projects = {found.series.project.key for found in cleaned["findings"]}
+        if cleaned.get("together") and len(projects) > 1:
+            raise ValidationError(
+                f"One ticket is of one project; these findings are of {', '.join(sorted(projects))}. "
+                "Choose those of one project, or make one ticket each."
+            )
         return cleaned
+
+
+class MakeListedTicketsForm(MakeTicketsForm):
+    """The same on the list of findings, where ``all`` means those that the page showed."""
+
+    shown = Chosen(
+        Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this page."}
+    )
+
+    def __init__(self, here: QuerySet[Finding], *arguments: Any, **options: Any) -> None:
+        super().__init__(here, *arguments, **options)
+        self.fields["shown"].queryset = here  # type: ignore[attr-defined]
+
+    def clean_shown(self) -> Any:
+        shown = self.cleaned_data["shown"]
+        self.here = self.here.filter(pk__in=[found.pk for found in shown])
+        return shown

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.db.models import Case, Count, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from reviews.models import Finding, FindingState, Severity
+from reviews.queries.series import worst_first
 from tickets.models import Project, Ticket
 from tickets.panels import Panel, in_lists, on_projects, on_tickets
 
@@ -18,11 +19,6 @@ def register() -> None:
     on_tickets(findings_of)
     on_projects(series_of)
     in_lists(marks)
-
-
-def worst_first() -> Case:
-    order = (When(severity=severity, then=Value(place)) for place, severity in enumerate(Severity.values))
-    return Case(*order, output_field=IntegerField())
 
 
 def marks(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from django.urls import path
 
-from reviews import views
+from reviews import change_views, upload_views, views
 
 urlpatterns = [
     path("", views.reviews, name="reviews"),
     path("fragment/", views.reviews_fragment, name="reviews_fragment"),
-    path("new/", views.new, name="review_new"),
+    path("new/", upload_views.new, name="review_new"),
+    path("preview/", upload_views.preview, name="review_preview"),
+    path("series/", upload_views.series, name="review_series"),
     path("<int:number>/", views.review, name="review"),
     path("<int:number>/fragment/", views.review_fragment, name="review_fragment"),
     path("<int:number>/findings/", views.findings_fragment, name="review_findings"),
     path("<int:number>/document/", views.document, name="review_document"),
-    path("<int:number>/apply/", views.apply, name="review_apply"),
-    path("<int:number>/read/", views.read_again, name="review_read_again"),
-    path("<int:number>/tickets/", views.make_tickets, name="review_make_tickets"),
-    path("<int:number>/findings/<int:finding>/answer/", views.answer, name="review_answer"),
+    path("<int:number>/apply/", change_views.apply, name="review_apply"),
+    path("<int:number>/revert/", change_views.revert, name="review_revert"),
+    path("<int:number>/discard/", change_views.discard, name="review_discard"),
+    path("<int:number>/read/", change_views.read_again, name="review_read_again"),
+    path("<int:number>/rows/<int:row>/", change_views.leave_out, name="review_leave_out"),
+    path("<int:number>/tickets/", change_views.make_tickets, name="review_make_tickets"),
+    path("<int:number>/findings/<int:finding>/answer/", change_views.answer, name="review_answer"),
 ]

@@ -25,6 +25,7 @@ WORK: Final = (
     Place("/", "inbox", "Needs me", "n"),
     Place("/tickets/", "ticket", "Tickets", "t"),
     Place("/reviews/", "doc", "Reviews", "r"),
+    Place("/findings/", "important", "Findings", "f"),
     Place("/deployments/", "ship", "Deployments", "d"),
     Place("/workers/", "worker", "Workers and jobs", "w"),
 )

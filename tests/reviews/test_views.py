@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from reviews.models import Finding, Review
 from tests.reviews import build
@@ -13,17 +12,7 @@ from tests.signing_in import ROLES, Counted, SignIn
 from tickets.models import Ticket
 
 if TYPE_CHECKING:
-    from django.test import Client
-
     from tests.factories import World
-
-
-def upload(browser: Client, **fields: Any) -> Any:
-    return browser.post("/reviews/new/", {"project": "MC", "series": "Delivery path", **fields})
-
-
-def file(content: bytes, name: str = "review.md") -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, content)
 
 
 # Who may --------------------------------------------------------------------------
@@ -65,106 +54,6 @@ def test_the_list_shows_stated_beside_found_of_own_projects(world: World, sign_i
     assert "You belong to no project" in sign_in(world.outsider).get("/reviews/").content.decode()
 
 
-# Uploads --------------------------------------------------------------------------
-
-
-def test_a_file_is_kept_as_it_came_and_read_by_a_job(world: World, sign_in: SignIn) -> None:
-    answer = upload(sign_in(world.operator), file=file(b"\xef\xbb\xbf# A\r\n- b"))
-    review = Review.objects.get()
-    assert answer["Location"] == review.get_absolute_url()
-    assert bytes(review.content) == b"\xef\xbb\xbf# A\r\n- b"
-    assert (review.state, review.file_name) == ("received", "review.md")
-    assert "Being read." in sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
-
-
-def test_the_same_text_again_leads_to_the_known_review(world: World, sign_in: SignIn) -> None:
-    browser = sign_in(world.operator)
-    first, second = (upload(browser, text="# A\r\n\r\n- b") for _ in range(2))
-    assert first["Location"] == second["Location"]
-    assert bytes(Review.objects.get().content) == b"# A\n\n- b"
-    assert "Nothing new: this document is Delivery path v1 already." in browser.get(second["Location"]).content.decode()
-
-
-def test_a_document_at_its_limit_is_kept_and_one_more_byte_is_not(world: World, sign_in: SignIn, settings: Any) -> None:
-    settings.LIMITS = settings.LIMITS | {"DOCUMENT_MAX_BYTES": 2000}
-    browser = sign_in(world.operator)
-    for sent in ({"file": file(b"x" * 2001)}, {"text": "é" * 1000 + "x"}):
-        answer = upload(browser, **sent)
-        assert answer.status_code == 422
-        assert "At most 2,000 bytes (you sent 2,001)." in answer.content.decode()
-    assert upload(browser, file=file(b"x" * 2000)).status_code == 302
-    assert upload(browser, text="é" * 1000).status_code == 302
-
-
-@pytest.mark.parametrize(
-    ("sent", "sentence"),
-    [
-        ({}, "Choose a file, or paste the text of the document."),
-        ({"text": " \u200b\n"}, "Choose a file, or paste the text of the document."),
-        ({"file": b""}, "The document is empty: it has 0 bytes."),
-        ({"file": b"# x", "text": "# y typed"}, "Send a file or text, not both"),
-        ({"text": "kept words", "series": "\u3164"}, "Series is required."),
-        ({"text": "kept words", "project": "NOPE"}, "Choose a project of the list."),
-    ],
-)
-def test_a_bad_upload_says_why_and_keeps_the_text(
-    world: World, sign_in: SignIn, sent: dict[str, Any], sentence: str
-) -> None:
-    fields = {name: file(value) if name == "file" else value for name, value in sent.items()}
-    answer = upload(sign_in(world.operator), **fields)
-    page = answer.content.decode()
-    assert answer.status_code == 422
-    assert sentence in page
-    assert sent.get("text", "").strip(" \u200b\n") in page
-    assert not Review.objects.exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "C:\\x\\review.md", "a\nb.md", "x" * 300 + ".md", "gpj.\u202eexe"]
-)
-def test_a_file_name_is_only_shown(world: World, sign_in: SignIn, name: str) -> None:
-    answer = upload(sign_in(world.operator), file=file(b"# x", name))
-    kept = Review.objects.get().file_name
-    assert answer.status_code == 302
-    assert len(kept) <= 200 and not set(kept) & set("/\\\n\r\0")
-    assert "\u202e" not in sign_in(world.viewer).get(answer["Location"]).content.decode()
-
-
-def test_a_viewer_uploads_nothing(world: World, sign_in: SignIn) -> None:
-    browser = sign_in(world.viewer)
-    assert "You may not upload reviews" in browser.get("/reviews/new/").content.decode()
-    assert upload(browser, text="# x").status_code == 422
-    assert not Review.objects.exists()
-
-
-# The plan -------------------------------------------------------------------------
-
-
-def test_a_plan_says_what_it_does_and_is_applied(world: World, sign_in: SignIn) -> None:
-    review = build.planned(world.mc)
-    url = review.get_absolute_url()
-    page = sign_in(world.viewer).get(url).content.decode()
-    assert "Outbox drain deletes rows it never sent" in page and "The document states 2" in page
-    assert "It takes the role reviewer" in page and "apply-form" not in page
-    reviewer = sign_in(world.reviewer)
-    assert reviewer.post(f"{url}apply/", {"expected_version": review.version})["Location"] == url
-    assert "The plan is applied: 3 new findings." in reviewer.get(url).content.decode()
-    answer = reviewer.post(f"{url}apply/", {"expected_version": review.version})
-    assert answer.status_code == 409 and "has changed since you opened it" in answer.content.decode()
-    assert Finding.objects.count() == 3
-
-
-def test_a_failed_reading_says_why_and_is_read_again(world: World, sign_in: SignIn) -> None:
-    review = build.in_state(world.mc, "failed")
-    Review.objects.filter(pk=review.pk).update(error="Byte 3 is not text.")
-    browser = sign_in(world.operator)
-    assert "Byte 3 is not text." in browser.get(review.get_absolute_url()).content.decode()
-    assert browser.post(f"{review.get_absolute_url()}read/").status_code == 302
-    assert browser.post(f"{review.get_absolute_url()}read/").status_code == 409
-    review.refresh_from_db()
-    assert review.state == "received"
-
-
 # The document beside its findings -----------------------------------------------------
 
 
@@ -202,29 +91,6 @@ def test_what_is_no_text_is_said(world: World, sign_in: SignIn) -> None:
     Review.objects.filter(pk=review.pk).update(content=b"\x00\x01\x02")
     page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
     assert "It cannot be shown as text: The document contains NUL" in page
-
-
-def test_selected_findings_become_tickets_once(world: World, sign_in: SignIn) -> None:
-    review = build.applied(world.mc)
-    first, second, third = Finding.objects.order_by("pk")
-    browser, url = sign_in(world.operator), f"{review.get_absolute_url()}tickets/"
-    for _ in range(2):
-        assert browser.post(url, {"finding": [first.pk, third.pk]}).status_code == 302
-    assert Ticket.objects.count() == 2
-    browser.post(url, {"all": "1"})
-    assert Ticket.objects.count() == 3
-    second.refresh_from_db()
-    assert second.ticket is not None
-    assert second.reference in browser.get(second.ticket.get_absolute_url()).content.decode()
-
-
-@pytest.mark.parametrize("chosen", [[], ["x"], [2**63], [-1], ["foreign"]])
-def test_only_findings_of_the_review_become_tickets(world: World, sign_in: SignIn, chosen: list[Any]) -> None:
-    review, foreign = build.applied(world.mc), build.finding(world.mc)
-    sent = [foreign.pk if value == "foreign" else value for value in chosen]
-    answer = sign_in(world.operator).post(f"{review.get_absolute_url()}tickets/", {"finding": sent})
-    assert answer.status_code == 422
-    assert not Ticket.objects.exists()
 
 
 def test_a_finding_is_answered_and_opened_again(world: World, sign_in: SignIn) -> None:

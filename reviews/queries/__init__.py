@@ -1,0 +1,1 @@
+"""What the pages of reviews and findings show, a module for each page."""

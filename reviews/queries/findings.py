@@ -1,0 +1,103 @@
+"""Findings: those of one review beside its document, and the list of all that somebody may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
+
+from reviews.models import Finding, FindingState, Occurrence, Review
+from reviews.queries.document import Mark
+from reviews.transitions import FINDING
+from tickets.fields import number_of
+from tickets.queries import Page, page_of, seen_by
+
+FINDINGS_SHOWN: Final = 300
+ONLY: Final = ("open", "bare")
+
+
+# Of one review --------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class FindingRow:
+    occurrence: Occurrence
+    finding: Finding
+    verbs: list[Any]
+    # the answer that was tried and refused, with what was typed
+    tried: Any = None
+    # chosen in a form that was refused
+    ticked: bool = False
+
+    @property
+    def selectable(self) -> bool:
+        return self.finding.ticket_id is None and self.finding.state == FindingState.OPEN
+
+    @property
+    def mark(self) -> Mark:
+        finding, said = self.finding, self.occurrence
+        label = said.reference or finding.reference or f"finding {finding.pk}"
+        return Mark(said.line_start, said.line_end, f"finding-{finding.pk}", label, finding.severity)
+
+
+class Findings(NamedTuple):
+    """``more``: those behind the bound. ``open`` and ``unowned`` count the whole review."""
+
+    rows: list[FindingRow]
+    more: int
+    total: int
+    open: int
+    unowned: int
+    only: str
+
+
+def findings(review: Review, only: str = "") -> Findings:
+    every = Occurrence.objects.filter(review=review)
+    waiting = Q(finding__state=FindingState.OPEN)
+    found = every.aggregate(
+        all=Count("id"), open=Count("id", filter=waiting), bare=Count("id", filter=waiting & Q(finding__ticket=None))
+    )
+    only = only if only in ONLY else ""
+    shown = every.filter(waiting) if only else every
+    if only == "bare":
+        shown = shown.filter(finding__ticket=None)
+    occurrences = shown.select_related("finding__ticket").order_by("line_start", "id")[:FINDINGS_SHOWN]
+    rows = [FindingRow(said, said.finding, FINDING.allowed(said.finding.state)) for said in occurrences]
+    return Findings(rows, found[only or "all"] - len(rows), found["all"], found["open"], found["bare"], only)
+
+
+def of_review(review: Review, number: int) -> Finding | None:
+    rows: QuerySet[Finding] = Finding.objects.filter(occurrences__review=review).select_related("series__project")
+    return rows.filter(pk=number).first() if number < 2**63 else None
+
+
+# The list -----------------------------------------------------------------------------
+
+
+def visible(reader: Any) -> QuerySet[Finding]:
+    """What ``reader`` may see; a finding that was withdrawn with its import is in no list."""
+    rows = Finding.objects.exclude(state=FindingState.WITHDRAWN).select_related("series__project", "ticket")
+    return seen_by(reader, rows, "series__project")
+
+
+def matching(reader: Any, wanted: dict[str, str]) -> QuerySet[Finding]:
+    """The findings that ``reader`` may see and that the filters of a list let through."""
+    rows = visible(reader)
+    same = {"project": "series__project__key", "series": "series__name", "state": "state", "severity": "severity"}
+    rows = rows.filter(**{column: wanted[name] for name, column in same.items() if wanted.get(name)})
+    if wanted.get("ticket"):
+        rows = rows.filter(ticket__isnull=wanted["ticket"] == "without")
+    if wanted.get("review"):
+        rows = rows.filter(occurrences__review=number_of(wanted["review"]) or 0)
+    for word in wanted.get("q", "").split()[:10]:
+        rows = rows.alias(places=Cast("files", TextField())).filter(
+            Q(title__icontains=word) | Q(reference__istartswith=word) | Q(places__icontains=word)
+        )
+    said_in = Occurrence.objects.filter(finding=OuterRef("pk")).order_by("-review_id").values("review_id")[:1]
+    return rows.annotate(said_in=Subquery(said_in))
+
+
+def finding_list(reader: Any, wanted: dict[str, str], before: int | None) -> Page:
+    return page_of(matching(reader, wanted), before)

@@ -1,0 +1,222 @@
+"""A plan on its page: what it would do, row by row; applied, put aside, taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reviews import applying
+from reviews.models import Finding, ImportRow, Review, Series
+from reviews.queries import plan as plans
+from tests.reviews import build
+from tests.signing_in import Counted, SignIn
+from tickets.models import Ticket
+
+if TYPE_CHECKING:
+    from tests.factories import World
+
+KEYED = build.DOCUMENT.replace("| Ref", "| Ticket").replace("DP-", "MC-7")
+TABLE = "# Delivery path review\n\n| Ref | Severity | Title | Status |\n|---|---|---|---|\n"
+
+
+def rows(count: int) -> str:
+    lines = (f"| R-{n} | LOW | Problem number {n} in file {n}.py | open |\n" for n in range(count))
+    return TABLE + "".join(lines)
+
+
+def test_a_plan_says_what_it_does_and_is_applied(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc)
+    url = review.get_absolute_url()
+    page = sign_in(world.viewer).get(url).content.decode()
+    assert "Outbox drain deletes rows it never sent" in page and "The document states 2" in page
+    assert "Applying takes the role reviewer" in page and "apply-form" not in page
+    reviewer = sign_in(world.reviewer)
+    assert reviewer.post(f"{url}apply/", {"expected_version": review.version})["Location"] == url
+    assert "The plan is applied: 3 new findings." in reviewer.get(url).content.decode()
+    answer = reviewer.post(f"{url}apply/", {"expected_version": review.version})
+    assert answer.status_code == 409 and "has changed since you opened it" in answer.content.decode()
+    assert Finding.objects.count() == 3
+
+
+def test_a_failed_reading_says_why_and_is_read_again(world: World, sign_in: SignIn) -> None:
+    review = build.in_state(world.mc, "failed")
+    Review.objects.filter(pk=review.pk).update(error="Byte 3 is not text.")
+    browser = sign_in(world.operator)
+    assert "Byte 3 is not text." in browser.get(review.get_absolute_url()).content.decode()
+    assert browser.post(f"{review.get_absolute_url()}read/").status_code == 302
+    assert browser.post(f"{review.get_absolute_url()}read/").status_code == 409
+    review.refresh_from_db()
+    assert review.state == "received"
+
+
+def test_a_plan_counts_by_action_and_shows_one_kind_at_a_time(world: World, sign_in: SignIn) -> None:
+    build.applied(world.mc)
+    second = build.planned(
+        world.mc,
+        TABLE
+        + "| DP-1 | CRITICAL | Outbox drain deletes rows it never sent | fixed |\n"
+        + "| DP-2 | IMPORTANT | Template upload accepts anonymous requests | open |\n"
+        + "| DP-9 | LOW | A door that squeaks | open |\n",
+    )
+    browser, url = sign_in(world.viewer), second.get_absolute_url()
+    page = browser.get(url).content.decode()
+    for words in ("All 4", "Create 1", "Match 1", "Carry 1", "Close 1"):
+        assert f">{words}</a>" in page, words
+    assert "silence is no fix" in page
+    page = browser.get(f"{url}?show=carry").content.decode()
+    shown = page[page.index("<tbody>") : page.index("</tbody>")]
+    assert "Retry delay has no jitter" in shown and "A door that squeaks" not in shown
+    assert browser.get(f"{url}?show=nonsense&after=x").status_code == 200
+
+
+def test_rows_are_shown_a_page_at_a_time(world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "ROWS_SHOWN", 4)
+    url = build.planned(world.mc, rows(10)).get_absolute_url()
+    browser = sign_in(world.viewer)
+    seen = []
+    after = "0"
+    for more in ("6 more", "2 more", ""):
+        page = browser.get(f"{url}?after={after}").content.decode()
+        shown = page[page.index("<tbody>") : page.index("</tbody>")]
+        seen += [n for n in range(10) if f"Problem number {n} in" in shown]
+        assert more in page
+        after = str(len(seen))
+    assert seen == list(range(10)) and "Show the next ones" not in page
+
+
+def test_a_row_that_is_left_out_is_not_applied_until_it_is_taken_in(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc)
+    row = ImportRow.objects.get(review=review, n=2)
+    browser, url = sign_in(world.reviewer), f"{review.get_absolute_url()}rows/{row.pk}/"
+
+    def decide(**sent: str) -> Any:
+        review.refresh_from_db()
+        return browser.post(f"{url}?show=new", {"expected_version": review.version, **sent})
+
+    answer = decide(left_out="1")
+    assert answer["Location"] == f"{review.get_absolute_url()}?show=new#row-2"
+    page = browser.get(review.get_absolute_url()).content.decode()
+    assert "Left out 1" in page and "Take in" in page and "Create 2" in page
+    decide()
+    row.refresh_from_db()
+    assert not row.left_out
+    decide(left_out="1")
+    review.refresh_from_db()
+    applying.apply(review)
+    assert sorted(Finding.objects.values_list("reference", flat=True)) == ["DP-1", "DP-3"]
+    assert decide().status_code == 409
+
+
+def test_a_row_of_another_review_is_not_decided_here(world: World, sign_in: SignIn) -> None:
+    review, other = build.planned(world.mc), build.planned(world.mc, series="Other")
+    row = ImportRow.objects.filter(review=other).first()
+    assert row is not None
+    url = f"{review.get_absolute_url()}rows/{row.pk}/"
+    assert sign_in(world.reviewer).post(url, {"expected_version": 1}).status_code == 404
+
+
+def test_an_old_form_applies_nothing_and_keeps_what_was_chosen(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc, KEYED)
+    url = f"{review.get_absolute_url()}apply/"
+    answer = sign_in(world.reviewer).post(url, {"expected_version": review.version + 7})
+    page = answer.content.decode()
+    assert answer.status_code == 409 and "has changed since you opened it" in page
+    # the switch was off in what was sent, and is off in what comes back
+    switch = page[page.index('name="document_keys"') :].partition(">")[0]
+    assert "checkbox" in page and "checked" not in switch
+    assert not Finding.objects.exists()
+    assert sign_in(world.reviewer).post(url).status_code == 422
+
+
+@pytest.mark.parametrize("sent", [{"document_keys": "1"}, {}])
+def test_the_keys_of_the_document_are_used_if_the_switch_says_so(
+    world: World, sign_in: SignIn, sent: dict[str, str]
+) -> None:
+    review = build.planned(world.mc, KEYED)
+    browser = sign_in(world.reviewer)
+    page = browser.get(review.get_absolute_url()).content.decode()
+    assert "adopts" in page and "Use the document’s own ticket keys" in page
+    browser.post(f"{review.get_absolute_url()}apply/", {"expected_version": review.version, **sent})
+    browser.post(f"{review.get_absolute_url()}tickets/", {"all": "1"})
+    assert Ticket.objects.filter(key="MC-71").exists() is bool(sent)
+    assert Ticket.objects.count() == 3
+
+
+def test_a_stale_plan_cannot_be_applied_and_says_what_to_do(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc)
+    Series.objects.update(version=5)
+    browser = sign_in(world.reviewer)
+    page = browser.get(review.get_absolute_url()).content.decode()
+    assert "This plan is stale." in page and "Read again" in page and "apply-form" not in page
+    answer = browser.post(f"{review.get_absolute_url()}apply/", {"expected_version": review.version})
+    assert answer.status_code == 409 and "again" in answer.content.decode()
+    assert not Finding.objects.exists()
+
+
+def test_a_document_without_findings_is_a_success(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc, "# All is well\n\nNothing to see here.\n")
+    browser = sign_in(world.reviewer)
+    assert "applying it changes nothing but its state" in browser.get(review.get_absolute_url()).content.decode()
+    browser.post(f"{review.get_absolute_url()}apply/", {"expected_version": review.version})
+    page = browser.get(review.get_absolute_url()).content.decode()
+    assert "0 findings, nothing changed" in page and "The document has none, and nothing was changed." in page
+
+
+def test_a_plan_is_put_aside_and_read_again(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc)
+    browser, url = sign_in(world.reviewer), review.get_absolute_url()
+    sent = {"expected_version": review.version}
+    assert browser.post(f"{url}discard/", sent)["Location"] == url
+    assert "The plan was discarded." in browser.get(url).content.decode()
+    assert browser.post(f"{url}discard/", sent).status_code == 409
+    assert browser.post(f"{url}read/").status_code == 302
+    review.refresh_from_db()
+    assert review.state == "received" and not Finding.objects.exists()
+
+
+def test_an_import_is_taken_back_and_what_was_touched_is_kept_and_named(world: World, sign_in: SignIn) -> None:
+    review = build.applied(world.mc)
+    browser, url = sign_in(world.reviewer), review.get_absolute_url()
+    finding = Finding.objects.get(reference="DP-2")
+    answer = {"verb": "waive", "reason": "Until spring.", "expected_version": finding.version}
+    assert browser.post(f"{url}findings/{finding.pk}/answer/", answer).status_code == 302
+    review.refresh_from_db()
+    refused = browser.post(f"{url}revert/", {"expected_version": review.version, "reason": " "})
+    assert refused.status_code == 422 and "Reason is required." in refused.content.decode()
+    sent = {"expected_version": review.version, "reason": "Of the wrong branch."}
+    assert browser.post(f"{url}revert/", sent)["Location"] == url
+    page = browser.get(url).content.decode()
+    assert "The import was reverted." in page and "2 rows taken back, 1 kept" in page
+    assert "Template upload accepts anonymous requests" in page[page.index('id="kept"') :]
+    again = browser.post(f"{url}revert/", sent)
+    assert again.status_code == 409 and "Of the wrong branch." in again.content.decode()
+    assert "Outbox drain" not in browser.get("/findings/").content.decode()
+
+
+def test_only_the_newest_import_is_taken_back_and_the_reason_stays(world: World, sign_in: SignIn) -> None:
+    first = build.applied(world.mc)
+    build.applied(world.mc, build.DOCUMENT + "| DP-4 | MINOR | Something new |\n")
+    sent = {"expected_version": first.version, "reason": "Of the wrong branch."}
+    answer = sign_in(world.reviewer).post(f"{first.get_absolute_url()}revert/", sent)
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    here = page[page.index('id="revert-form"') :]
+    assert "Delivery path v2" in here and "Of the wrong branch." in here
+    assert Review.objects.get(pk=first.pk).state == "applied"
+
+
+@pytest.mark.parametrize("page", ["apply/", "discard/", "read/"])
+def test_a_second_click_changes_nothing_more(world: World, sign_in: SignIn, page: str) -> None:
+    review = build.planned(world.mc)
+    browser, url = sign_in(world.owner), f"{review.get_absolute_url()}{page}"
+    sent = {"expected_version": review.version}
+    answers = [browser.post(url, sent).status_code for _ in range(2)]
+    assert answers == [302, 409]
+    assert Finding.objects.count() == (3 if page == "apply/" else 0)
+
+
+def test_what_a_plan_costs_does_not_depend_on_its_rows(world: World, sign_in: SignIn, counted: Counted) -> None:
+    browser = sign_in(world.owner)
+    few = counted(browser, build.planned(world.mc, rows(3), series="Few").get_absolute_url())
+    assert counted(browser, build.planned(world.mc, rows(60), series="Many").get_absolute_url()) == few
