@@ -53,7 +53,7 @@ NOISE = st.binary(max_size=30) | st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(name=st.sampled_from(ALL), pieces=st.lists(LINES.map(str.encode) | NOISE, max_size=12), size=st.integers(1, 50))
 def test_any_stream_ends_with_one_result_and_can_be_told(name, pieces, size):
     data = b"\n".join(pieces)

@@ -109,6 +109,16 @@ def test_codex_asks_by_an_event_of_its_own():
     assert (asked.id, asked.request["questions"]) == ("c-1", [{"question": "Which?"}])
 
 
+def test_codex_is_refused_without_being_asked():
+    declined = item(id="item_1", type="command_execution", command="rm", status="declined", exit_code=None)
+    error = {"message": "MCP tool call requires approval"}
+    served = item(id="item_2", type="mcp_tool_call", server="s", tool="t", arguments={}, status="failed", error=error)
+    failed = item(id="item_3", type="command_execution", command="grep approval", status="failed", exit_code=1)
+    found = told("codex", declined, served, failed)
+    assert [event.id for event in only(Permission, found)] == ["item_1", "item_2"]
+    assert [event.ok for event in only(ToolResult, found)] == [False, False, False]
+
+
 def delta(text: str) -> dict:
     return {"type": "message", "role": "assistant", "content": text, "delta": True}
 

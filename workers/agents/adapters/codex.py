@@ -59,4 +59,6 @@ class CodexAdapter(StreamAdapter):
         if done:
             ok = item.get("status", "completed") == "completed" and item.get("exit_code") in (None, 0)
             output = words(item, "aggregated_output") or words(item, "error", "message")
+            if item.get("status") == "declined" or (not ok and "approval" in words(item, "error", "message")):
+                yield Permission(self.at, called, item)
             yield ToolResult(self.at, called, ok, output or flat(record(item, "result").get("content")))

@@ -28,8 +28,10 @@ def objects(line: Line) -> tuple[list[Json], str]:
     on that is no whole object nothing is read: the inside of a cut object must not be taken for a message.
     """
     text = line.text
-    if line.cut or "{" not in text or sum(map(text.count, "[{,")) > MOST_MARKS:
+    brackets = text.count("{") + text.count("[")
+    if line.cut or "{" not in text or brackets + text.count(",") > MOST_MARKS:
         return [], without_ansi(text)
+    as_is = brackets <= DEEPEST and "\\u" not in text  # what could be too deep or no text must be walked through
     before, brace, rest = text.partition("{")
     text = brace + rest
     found: list[Json] = []
@@ -37,7 +39,7 @@ def objects(line: Line) -> tuple[list[Json], str]:
     while text.startswith("{", place) and len(found) < MOST_JOINED:
         try:
             value, end = _DECODER.raw_decode(text, place)
-            found.append({storable(name): _cleaned(item, DEEPEST) for name, item in value.items()})
+            found.append(value if as_is else _cleaned(value, DEEPEST))
         except (ValueError, RecursionError):
             break
         between = _BETWEEN.match(text, end)
@@ -45,7 +47,7 @@ def objects(line: Line) -> tuple[list[Json], str]:
     return found, without_ansi(before + text[place:]).strip()
 
 
-def _cleaned(value: object, depth: int) -> object:
+def _cleaned(value: Any, depth: int) -> Any:
     """Return the value with its text storable; raise ValueError where it is nested too deeply."""
     if isinstance(value, dict | list) and not depth:
         raise ValueError("nested too deeply")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LINE_LIMIT = 1024 * 1024
 REPLACEMENT = "\ufffd"
@@ -17,8 +17,7 @@ def without_ansi(text: str) -> str:
     return _ANSI.sub("", text) if "\x1b" in text or "\x9b" in text else text
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line without its line end: the byte offset of its start, what was kept, how many bytes were cut."""
 
     offset: int
@@ -46,8 +45,13 @@ class LineReader:
         lines = []
         begin = 0
         while (end := data.find(b"\n", begin)) >= 0:
-            self._extend(data, begin, end)
-            lines.append(self._complete(1))
+            if self._length:
+                self._extend(data, begin, end)
+                lines.append(self._complete(1))
+            else:  # a whole line, straight out of the data: floods come here
+                kept = data[begin : min(end, begin + self.limit)]
+                lines.append(Line(self._start, kept, end - begin - len(kept)))
+                self._start += end - begin + 1
             begin = end + 1
         self._extend(data, begin, len(data))
         return lines

@@ -12,7 +12,7 @@ import hmac
 import json
 
 from workers.agents.adapters.events import ErrorCode, Refused, Signal, SignalKind, Text
-from workers.agents.adapters.reader import Line, without_ansi
+from workers.agents.adapters.reader import REPLACEMENT, Line, without_ansi
 
 SIGNAL_KEY = "mc_signal"
 
@@ -99,7 +99,8 @@ def plain_value(value: object) -> object:
 
 def storable(text: str) -> str:
     """Return the text without what a database refuses: NUL, and the half surrogate pairs of JSON escapes."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    text = text.replace("\0", REPLACEMENT)
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def refuse_constant(name: str) -> object:

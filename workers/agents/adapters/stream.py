@@ -42,7 +42,7 @@ class StreamAdapter:
 
     def feed(self, data: bytes) -> list[Event]:
         """Return what the lines completed by these bytes mean; they may be cut anywhere."""
-        return [event for line in self._reader.feed(data) for event in self._line(line)]
+        return [event for line in self._reader.feed(data) if line.data for event in self._line(line)]
 
     def finish(self) -> list[Event]:
         """Return what is left and exactly one Result, last."""
@@ -105,6 +105,8 @@ class StreamAdapter:
         return new
 
     def _line(self, line: Line) -> Iterator[Event]:
+        if line.data.isspace():
+            return
         self.at = line.offset
         found, rest = objects(line)
         shown = Line(line.offset, line.data[:SHOWN_CHARS]).text
