@@ -4,58 +4,110 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from portal.core.lifecycle import Refused
+from portal.core import limits
+from portal.core.lifecycle import Change, Refused
 from portal.core.unit import unit_of_work
-from reviews.models import Finding, FindingState, Occurrence
+from reviews.models import Finding, FindingState, Occurrence, Severity
 from reviews.transitions import ANSWERS, FINDING
-from tickets.models import Ticket
+from tickets import keys
+from tickets.models import ProjectCounter, Ticket
 from tickets.work import create_ticket
 
 
 def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Ticket]:
-    """A ticket for each finding that has none, or one titled ``together`` for all of them. Idempotent.
+    """A ticket for each finding that has none, or one titled ``together`` for all of them; returns those made.
 
-    Findings that have a ticket are left as they are; returns the tickets made.
+    Findings that have a ticket, or were withdrawn, are left as they are, so a
+    second click makes nothing. A finding with a key of its document takes the
+    ticket that ``tickets.keys`` decides on; one ticket for many takes none.
     """
-    if together:
-        return _together(findings, together)
-    made: list[Ticket] = []
     with unit_of_work():
-        for finding in sorted(findings, key=lambda row: row.pk):
-            # The row lock orders two clicks: the second finds the ticket of the first.
-            fresh = Finding.objects.select_for_update(of=("self",)).select_related("series__project").get(pk=finding.pk)
-            if fresh.ticket_id is None:
-                ticket = create_ticket(
-                    fresh.series.project,
-                    title=fresh.title[:200],
-                    body=_body(fresh),
-                    reason=f"From {fresh} of {fresh.series}.",
-                )
-                Finding.objects.filter(pk=fresh.pk).update(ticket=ticket)
-                FINDING.announce(fresh)
-                made.append(ticket)
-    return made
+        bare = _bare([finding.pk for finding in findings])
+        said = _said(bare)
+        owners = _together(bare, said, together.strip()) if together.strip() else _each(bare, said)
+        FINDING.move_all(
+            Change(finding, "ticketed", {"ticket_id": ticket.pk}, f"Its ticket is {ticket.key}.")
+            for finding, (ticket, _) in zip(bare, owners, strict=True)
+        )
+    made = {ticket.pk: ticket for ticket, made in owners if made}
+    return [made[pk] for pk in sorted(made)]
 
 
-def _together(findings: Iterable[Finding], title: str) -> list[Ticket]:
-    with unit_of_work():
-        rows = Finding.objects.filter(pk__in=[finding.pk for finding in findings], ticket=None).order_by("pk")
-        bare = list(rows.select_for_update(of=("self",)).select_related("series__project"))
-        if not bare:
-            return []
-        body = "\n\n".join(f"## {finding}: {finding.title}\n\n{_body(finding)}" for finding in bare)
-        ticket = create_ticket(bare[0].series.project, title=title[:200], body=body)
-        Finding.objects.filter(pk__in=[finding.pk for finding in bare]).update(ticket=ticket)
-        for finding in bare:
-            FINDING.announce(finding)
-    return [ticket]
+Owner = tuple[Ticket, bool]
 
 
-def _body(finding: Finding) -> str:
-    said = Occurrence.objects.filter(finding=finding).select_related("review").order_by("-review__number").first()
-    if said is None:
-        return ""
-    return f"{said.body}\n\nFrom {said.review}, lines {said.line_start} to {said.line_end}."
+def _bare(wanted: list[int]) -> list[Finding]:
+    """Those without a ticket, locked in id order after the counters that give numbers: two clicks are one."""
+    projects = Finding.objects.filter(pk__in=wanted).values("series__project")
+    list(ProjectCounter.objects.filter(pk__in=projects).select_for_update().order_by("pk"))
+    rows = Finding.objects.filter(pk__in=wanted, ticket=None).exclude(state=FindingState.WITHDRAWN)
+    rows = rows.select_for_update(of=("self",), no_key=True).select_related("series__project")
+    return list(rows.order_by("pk"))
+
+
+def _each(bare: list[Finding], said: dict[int, Occurrence]) -> list[Owner]:
+    found: list[Owner] = []
+    for finding in bare:
+        last = said.get(finding.pk)
+        words = {
+            "title": finding.title[: limits.value("TITLE_MAX_CHARS")],
+            "body": _cut(_body(finding, last)),
+            "reason": f"From {finding} of {finding.series}.",
+        }
+        if not finding.ticket_key:
+            found.append((create_ticket(finding.series.project, **words), True))
+            continue
+        adopting = last is None or last.review.document_keys
+        ticket, chosen = keys.create_with_key(finding.series.project, finding.ticket_key, adopting=adopting, **words)
+        found.append((ticket, chosen.keys != keys.Keys.LINK))
+    return found
+
+
+def _together(bare: list[Finding], said: dict[int, Occurrence], title: str) -> list[Owner]:
+    projects = {finding.series.project_id: finding.series.project for finding in bare}
+    if len(projects) > 1:
+        raise Refused("These findings are of more than one project, so one ticket cannot hold them. Choose of one.")
+    if not bare:
+        return []
+    listed = "\n".join(f"{n}. {_line(finding)}" for n, finding in enumerate(bare, start=1))
+    parts = [f"## {_line(finding)}\n\n{_body(finding, said.get(finding.pk))}" for finding in bare]
+    ticket = create_ticket(
+        projects.popitem()[1],
+        title=title[: limits.value("TITLE_MAX_CHARS")],
+        body=_cut("\n\n".join([f"{len(bare)} findings:\n\n{listed}", *parts])),
+        reason=f"From {len(bare)} findings of {', '.join(sorted({str(finding.series) for finding in bare}))}."[:500],
+    )
+    return [(ticket, True)] * len(bare)
+
+
+def _said(findings: list[Finding]) -> dict[int, Occurrence]:
+    """What the newest review says of each."""
+    rows = Occurrence.objects.filter(finding__in=[finding.pk for finding in findings]).select_related("review__series")
+    newest = rows.defer("review__content", "review__reading").order_by("review__number")
+    return {said.finding_id: said for said in newest}
+
+
+def _line(finding: Finding) -> str:
+    named = f"{finding.reference}: " if finding.reference else ""
+    return " ".join(f"{named}{finding.title}".split())
+
+
+def _body(finding: Finding, said: Occurrence | None) -> str:
+    severity = finding.get_severity_display().lower()
+    facts = [f"Severity: {severity}." if finding.severity != Severity.NONE else ""]
+    facts.append(f"Places: {', '.join(f'`{place}`' for place in finding.files)}." if finding.files else "")
+    if said is not None:
+        facts.append(f"From {said.review}, lines {said.line_start} to {said.line_end}.")
+    return "\n\n".join(part for part in (said.body if said else "", " ".join(filter(None, facts))) if part)
+
+
+def _cut(body: str) -> str:
+    """A ticket's text has its limit; what a review says has none."""
+    most = limits.value("BODY_MAX_CHARS")
+    if len(body) <= most:
+        return body
+    end = f"\n\n(Cut here: it has {len(body)} characters, and {most} are kept. The rest is in the review.)"
+    return body[: most - len(end)] + end
 
 
 def answer(finding: Finding, verb: str, *, reason: str, expected_version: int | None = None) -> Finding:
@@ -73,12 +125,11 @@ def open_again(finding: Finding, *, reason: str, expected_version: int | None = 
 
 def ticket_accepted(ticket: Ticket) -> None:
     """The work of a ticket was accepted: its open findings are fixed by it."""
-    rows = Finding.objects.filter(ticket=ticket, state=FindingState.OPEN).select_related("series").order_by("pk")
-    for finding in rows:
-        FINDING.move(finding, "fix", reason=f"{ticket.key} was accepted.", answer=f"Fixed by {ticket.key}.")
+    rows = Finding.objects.filter(ticket=ticket, state=FindingState.OPEN).select_related("series")
+    words = {"answer": f"Fixed by {ticket.key}."}
+    FINDING.move_all(Change(finding, "fix", words, f"{ticket.key} was accepted.") for finding in rows)
 
 
 def ticket_reopened(ticket: Ticket) -> None:
-    rows = Finding.objects.filter(ticket=ticket, state=FindingState.FIXED).select_related("series").order_by("pk")
-    for finding in rows:
-        FINDING.move(finding, "open_again", reason=f"{ticket.key} was reopened.", answer="")
+    rows = Finding.objects.filter(ticket=ticket, state=FindingState.FIXED).select_related("series")
+    FINDING.move_all(Change(finding, "open_again", {"answer": ""}, f"{ticket.key} was reopened.") for finding in rows)

@@ -18,23 +18,28 @@ from workers import queue
 from workers.claims import Claim
 from workers.failures import BadInput
 from workers.kinds import Ending
+from workers.models import LIVE_STATES, Job
 
 IMPORT_KIND = "review.import"
+_READ_ANEW = {ReviewState.REVERTED, ReviewState.DISCARDED, ReviewState.FAILED}
 
 
 def receive(project: Project, *, series_name: str, content: bytes, file_name: str = "") -> tuple[Review, bool]:
     """Store a document verbatim and enqueue its reading; ``(review, made)``.
 
     The same bytes in the same series are the same review: nothing new is made.
+    Where it was reverted, discarded or could not be read, it is read again.
     """
     digest = hashlib.sha256(content).hexdigest()
     with unit_of_work() as work:
         series, _ = Series.objects.get_or_create(project=project, name=series_name)
         # The lock of the series orders uploads: one gets the number, the other finds the document.
         Series.objects.select_for_update().get(pk=series.pk)
-        known = Review.objects.filter(series=series, digest=digest).select_related("series__project").first()
-        if known:
-            return known, False
+        known = Review.objects.filter(series=series, digest=digest).select_related("series__project")
+        if review := known.defer("content").first():
+            if review.state in _READ_ANEW:
+                read_again(review)
+            return review, False
         last = Review.objects.filter(series=series).aggregate(last=Max("number"))["last"] or 0
         review = Review.objects.create(
             series=series,
@@ -54,8 +59,10 @@ def receive(project: Project, *, series_name: str, content: bytes, file_name: st
 
 
 def read_again(review: Review) -> Review:
-    """After a failed reading: the same document, another try."""
+    """The same document, another plan: of the series as it is now. Raises ``Refused``."""
     with unit_of_work():
+        # A job that has planned and not yet ended would be taken for the new one: its end is waited for.
+        list(Job.objects.filter(kind=IMPORT_KIND, unique_key=review.subject, state__in=LIVE_STATES).select_for_update())
         REVIEW.move(review, "read_again", error="")
         _enqueue(review)
     return review
@@ -73,27 +80,58 @@ def _enqueue(review: Review) -> None:
 
 def run(claim: Claim) -> None:
     """The handler of kind "review.import": read the document, leave the plan as rows."""
-    review = Review.objects.select_related("series__project").filter(pk=claim.payload["review"]).first()
-    if review is None or review.state != ReviewState.RECEIVED:
+    review = _waiting(claim.payload["review"])
+    if review is None:
         return
-    try:
-        parsed = parse(bytes(review.content), name=review.file_name)
-    except UnreadableDocument as refusal:
-        raise BadInput(refusal.message) from refusal
+    plan = _read(review)
     claim.check()
     with claim.fenced():
-        planning.make(review, parsed)
+        planning.store(review, plan)
+
+
+def read_now(review: Review) -> Review:
+    """Read a received document in this process; its job finds nothing left to do. Raises ``BadInput``.
+
+    What cannot be read leaves its reason on the review, as the job would.
+    """
+    try:
+        plan = _read(review)
+    except BadInput as refusal:
+        with unit_of_work():
+            _fail(review.pk, str(refusal))
+        raise
+    with unit_of_work():
+        planning.store(review, plan)
+    review.refresh_from_db(fields=["state", "version", "title", "error", "planned_on"])
+    return review
+
+
+def _read(review: Review) -> planning.Draft:
+    try:
+        return planning.draft(review, parse(bytes(review.content), name=review.file_name))
+    except UnreadableDocument as refusal:
+        raise BadInput(refusal.message) from refusal
+    except planning.TooMany as refusal:
+        raise BadInput(str(refusal)) from refusal
+
+
+def _waiting(pk: int) -> Review | None:
+    return Review.objects.select_related("series__project").filter(pk=pk, state=ReviewState.RECEIVED).first()
 
 
 def settle(ending: Ending) -> None:
     """A reading that will not be tried again leaves its reason on the review."""
-    if not ending.final or not ending.error:
-        return
-    review = (
-        Review.objects.select_related("series").filter(pk=ending.payload["review"], state=ReviewState.RECEIVED).first()
-    )
+    if ending.final and ending.error:
+        _fail(ending.payload["review"], ending.error)
+    elif ending.final and (review := _waiting(ending.payload["review"])):
+        # It was asked to be read again after this job had planned it, and before this job ended.
+        _enqueue(review)
+
+
+def _fail(pk: int, error: str) -> None:
+    review = _waiting(pk)
     if review is not None:
-        REVIEW.move(review, "fail", reason=ending.error[:500], error=ending.error.strip().splitlines()[-1][:500])
+        REVIEW.move(review, "fail", reason=error[:500], error=error.strip().splitlines()[-1][:500])
 
 
 def requeued(subject: str, payload: dict[str, Any]) -> None:

@@ -27,3 +27,14 @@ def allocate(counters: type[models.Model], *, pk: int | str, count: int = 1) -> 
     if row is None:
         raise LookupError(f"{table} has no row {pk}")
     return range(row[0] - count + 1, row[0] + 1)
+
+
+def raise_to(counters: type[models.Model], *, pk: int | str, number: int) -> bool:
+    """Move the counter row ``pk`` up to ``number``; false where it stands there or above (nothing written).
+
+    Whatever was below and is skipped is not given by ``allocate`` any more.
+    Must run inside the transaction that uses the number.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("Numbers are taken inside the transaction that uses them.")
+    return counters._default_manager.filter(pk=pk, last__lt=number).update(last=number) == 1

@@ -46,6 +46,8 @@ ALL: Final[tuple[Limit, ...]] = (
     Limit("PREVIEW_MAX_BYTES", 250_000, 1024, 2_000_000, "a document read for a preview, while somebody waits"),
     Limit("MAKE_TICKETS_MAX", 500, 1, 1000, "findings made tickets at once"),
     Limit("EXPORT_MAX_ROWS", 10_000, 10, 100_000, "rows of an exported list"),
+    Limit("PLAN_MAX_ROWS", 10_000, 10, 100_000, "rows of a plan: findings read, and open ones that it does not name"),
+    Limit("KEY_AHEAD_NUMBERS", 100_000, 1, 1_000_000_000, "a document's ticket key may be above the project's last"),
     Limit("TITLE_MAX_CHARS", 200, 20, 200, "a title"),
     Limit("BODY_MAX_CHARS", 100_000, 1000, 1_000_000, "a ticket's text"),
     Limit("MESSAGE_MAX_CHARS", 20_000, 1000, 100_000, "a message of a conversation"),

@@ -18,7 +18,7 @@ from portal.core.limits import ALL, Limit
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parents[3]
-UNITS = ("SECONDS", "HOURS", "MINUTES", "BYTES", "CHARS", "ROWS", "JOBS", "FRAMES", "STREAMS", "SOCKETS")
+UNITS = ("SECONDS", "HOURS", "MINUTES", "BYTES", "CHARS", "ROWS", "JOBS", "FRAMES", "STREAMS", "SOCKETS", "NUMBERS")
 UNITS += ("MESSAGES", "PERCENT")
 COUNTS = {"JOB_MAX_FAILURES", "JOB_MAX_LOSSES", "JOB_MAX_TIMEOUTS", "LOGIN_FAILURES"}
 

@@ -1,0 +1,39 @@
+"""The fingerprints of findings, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portal.core import bulk
+from reviews.deciding import Item
+from reviews.matching import KEY_CHARS, Print, prints_of
+from reviews.models import Fingerprint
+
+BATCH_ROWS = 1000
+
+
+def write(items: Mapping[int, Item]) -> dict[int, list[int]]:
+    """Give each finding the fingerprints of its item that it has not yet; returns the ids of the added, by finding.
+
+    Called under the lock of the series, so nobody else adds the same.
+    """
+    known: set[tuple[int, Print]] = set()
+    columns = ("finding_id", "algorithm", "algorithm_version", "value")
+    for chunk in bulk.chunks(sorted(items), BATCH_ROWS):
+        rows = Fingerprint.objects.filter(finding__in=chunk).values_list(*columns)
+        known |= {(finding, Print(*values)) for finding, *values in rows}
+    missing = [
+        Fingerprint(finding_id=finding, algorithm=one.algorithm, algorithm_version=one.version, value=one.value)
+        for finding, item in items.items()
+        for one in prints_of(item["title"], item.get("files") or [], _key(item))
+        if (finding, one) not in known
+    ]
+    added: dict[int, list[int]] = {}
+    for row in Fingerprint.objects.bulk_create(missing, batch_size=BATCH_ROWS):
+        added.setdefault(row.finding_id, []).append(row.pk)
+    return added
+
+
+def _key(item: Item) -> str:
+    key = item.get("ticket_key") or ""
+    return key if len(key) <= KEY_CHARS else ""
