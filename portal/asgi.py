@@ -16,7 +16,17 @@ django.setup(set_prefix=False)
 
 def build() -> ProtocolTypeRouter:
     """The real application. Called only once the schema is right."""
-    http = BoundedBodies(get_asgi_application(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    # One file of its bound, with a text beside it, always has room.
+    most = max(settings.LIMITS["UPLOAD_MAX_BYTES"], settings.LIMITS["ATTACHMENT_MAX_BYTES"] + 1_048_576)
+    http = BoundedBodies(
+        get_asgi_application(),
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        larger={
+            r"(/api/v1)?/tickets/[^/]+/.+": most,
+            r"/admin/tickets/ticket/[^/]+/do/attach/": most,
+        },
+        seconds=settings.LIMITS["UPLOAD_SECONDS"],
+    )
     from portal.live.routing import websocket_application
 
     return ProtocolTypeRouter({"http": http, "websocket": websocket_application})

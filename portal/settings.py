@@ -221,6 +221,7 @@ MIDDLEWARE = [
     "portal.site.middleware.AdminContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "portal.site.middleware.ReadForms",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.core.middleware.WholeText",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -273,6 +274,9 @@ STORAGES = {
 MEDIA_ROOT = DATA_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * LIMITS["DOCUMENT_MAX_BYTES"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+# Beyond what any form takes, so that the form itself says how many it takes.
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
+FILE_UPLOAD_HANDLERS = ["portal.core.uploads.StrictForms"]
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # Doors ---------------------------------------------------------------------

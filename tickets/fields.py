@@ -64,6 +64,24 @@ class Lines(Words):
     lines = True
 
 
+class Chooser(forms.ClearableFileInput):
+    """Takes several files at once."""
+
+    allow_multiple_selected = True
+
+
+class Files(forms.FileField):
+    """Files, each a whole upload; what is too much is said by ``tickets.attachments.check_files``."""
+
+    widget = Chooser
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        found = [one for one in data or [] if one]
+        if not found and self.required:
+            raise ValidationError(self.error_messages["required"], code="required")
+        return [super(Files, self).clean(one, initial) for one in found]
+
+
 class Form(forms.Form):
     """A form whose fields have ids of their own on a page of many forms.
 
@@ -82,7 +100,7 @@ class Form(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         several = getattr(self.data, "getlist", None)
         for name, field in self.fields.items():
-            many = isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField)
+            many = isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField | Files)
             if several and not many and len(several(self.add_prefix(name))) > 1:
                 self.add_error(name, f"{field.label or name} is given twice.")
         for name in [name for name in self.errors if name != "__all__" and self[name].is_hidden]:

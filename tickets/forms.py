@@ -9,9 +9,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from portal.core import limits
 from portal.core.access import Role
 from portal.core.models import User
-from tickets.fields import Form, Lines, Versioned, Words, reason
+from tickets.fields import Files, Form, Lines, Versioned, Words, reason
 from tickets.models import TicketState
 from tickets.queries import assignable
 from tickets.rights import projects_with
@@ -111,6 +112,36 @@ class NewTicketForm(Form):
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields = {"project": ProjectChoice(Role.OPERATOR, user), **self.fields}
+
+
+class AttachForm(Form):
+    """Files for a ticket; ``sha256`` is what the sender says that the one file has."""
+
+    name = "attach"
+    file = Files(
+        label="Files",
+        allow_empty_file=True,
+        max_length=None,
+        error_messages={"required": "Choose at least one file."},
+    )
+    sha256 = Words(limit=64, label="SHA-256", required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        most, each = limits.value("REQUEST_FILES"), limits.value("ATTACHMENT_MAX_BYTES")
+        at_most = f"At most {most} at once, each of at most {each:,} bytes. All are kept, or none."
+        self.fields["file"].help_text = at_most
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("sha256") and len(cleaned.get("file") or []) > 1:
+            raise ValidationError("A SHA-256 is of one file: send one.")
+        return cleaned
+
+
+class RemoveFileForm(Form):
+    name = "remove"
+    reason = reason("Why it is removed")
 
 
 class TicketFilter(Form):

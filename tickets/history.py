@@ -39,6 +39,8 @@ _WORDS: Final = {
     "succeed": "succeeded",
     "refuse": "was refused",
     "changed": "changed its settings",
+    "attached": "attached",
+    "removed": "removed the file",
     "let_in": "let in",
     "took_out": "took out",
 }
@@ -65,7 +67,8 @@ def of(subjects: Sequence[str]) -> list[Line]:
 def _line(row: Activity, first: str) -> Line:
     verb = row.verb.rpartition(".")[2]
     about = "" if row.subject == first else row.subject.partition(":")[2].rpartition("/")[2]
-    whom = _text(row.after.get("user") or row.before.get("user"))
+    named = (side[name] for name in ("user", "file") for side in (row.after, row.before) if name in side)
+    whom = _text(next(named, None))
     return Line(
         at=row.at,
         actor=row.actor_label,

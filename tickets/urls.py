@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tickets import list_views, project_views, views
+from tickets import attachment_views, list_views, project_views, views
 
 urlpatterns = [
     path("tickets/", list_views.tickets, name="tickets"),
@@ -17,6 +17,11 @@ urlpatterns = [
     path("tickets/<str:key>/stop/", views.stop, name="ticket_stop"),
     path("tickets/<str:key>/accept/", views.accept, name="ticket_accept"),
     path("tickets/<str:key>/reopen/", views.reopen, name="ticket_reopen"),
+    path("tickets/<str:key>/files/", attachment_views.files, name="ticket_files"),
+    path("tickets/<str:key>/files/fragment/", attachment_views.files_fragment, name="ticket_files_fragment"),
+    path("tickets/<str:key>/files/attach/", attachment_views.attach, name="attach"),
+    path("tickets/<str:key>/files/<int:number>/", attachment_views.attachment, name="attachment"),
+    path("tickets/<str:key>/files/<int:number>/remove/", attachment_views.attachment_remove, name="attachment_remove"),
     path("tickets/<str:key>/turns/<int:seq>/output.txt", views.turn_output, name="turn_output"),
     path("tickets/<str:key>/turns/<int:seq>/output/", views.turn_output_fragment, name="turn_output_fragment"),
     path("projects/", project_views.project_list, name="projects"),

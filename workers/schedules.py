@@ -7,7 +7,9 @@ passed unseen are told by the tick that is taken for them all.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -20,6 +22,30 @@ from workers.models import Schedule, ScheduleTick
 from workers.queue import enqueue
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A schedule that every installation has; an admin may change its pace, or switch it off."""
+
+    name: str
+    kind: str
+    every_seconds: int
+
+
+_standing: Final[dict[str, Standing]] = {}
+
+
+def stand(name: str, kind: str, *, every_seconds: int) -> None:
+    """Called by the layer whose kind it is."""
+    _standing[name] = Standing(name, kind, every_seconds)
+
+
+def make_standing() -> None:
+    """Make those that are not there yet; a row that an admin changed stays as it is."""
+    for one in _standing.values():
+        defaults = {"kind": one.kind, "every_seconds": one.every_seconds}
+        Schedule.objects.get_or_create(name=one.name, defaults=defaults)
 
 
 def run_due(now: datetime | None = None) -> int:
@@ -47,7 +73,8 @@ def _take(schedule: Schedule, now: datetime) -> int:
     with unit_of_work():
         # Under the due time it was read with. Two ticks may see different numbers of missed due times,
         # and so different rows to insert: the one whose UPDATE comes second takes nothing.
-        mine = Schedule.objects.filter(pk=schedule.pk, enabled=True, next_due_at=schedule.next_due_at)
+        # It only ever moves on; "not later" and not "equal", since SQLite writes its own clock's times shorter.
+        mine = Schedule.objects.filter(pk=schedule.pk, enabled=True, next_due_at__lte=schedule.next_due_at)
         if mine.update(next_due_at=due_at + every) != 1:
             return 0
         tick = ScheduleTick.objects.create(schedule=schedule, due_at=due_at, missed=missed)

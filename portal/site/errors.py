@@ -60,7 +60,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
-    """A rule or a state said no: 409, with its sentence."""
+    """A rule, a state or a bound said no: mostly 409, with its sentence."""
     back = request.META.get("HTTP_REFERER", "")
     same_host = back.startswith(f"{request.scheme}://{request.get_host()}/")
-    return answer(request, 409, "409.html", sentence=str(refusal), back=back if same_host else "/")
+    return answer(request, refusal.status, "409.html", sentence=str(refusal), back=back if same_host else "/")

@@ -63,3 +63,73 @@ def test_a_length_that_is_stated_too_large_is_refused_unread() -> None:
 
 def test_a_length_that_is_understated_does_not_help() -> None:
     assert ask([MOST, MOST], stated=b"10")[0] == 413
+
+
+class Slow:
+    """A body that comes a byte a time, each after ``pause`` seconds; after it, nothing for ever."""
+
+    def __init__(self, size: int, pause: float) -> None:
+        self.left, self.pause, self.ends = size, pause, asyncio.Event()
+
+    async def __call__(self) -> Any:
+        if not self.left:
+            await self.ends.wait()
+        await asyncio.sleep(self.pause)
+        self.left -= 1
+        return {"type": "http.request", "body": b"x", "more_body": self.left > 0}
+
+
+def answered(application: Any, receive: Any = None, *, path: str = "/", seconds: float = 5) -> tuple[int, str]:
+    """Status and code of the answer."""
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    async def ask() -> None:
+        bounded = BoundedBodies(application, MOST, larger={r"/files/\d+/": MOST + 5}, seconds=seconds)
+        await bounded({"type": "http", "path": path, "headers": []}, receive or Slow(1, 0), send)
+
+    asyncio.run(ask())
+    return said[0]["status"], json.loads(said[1]["body"])["error"]["code"] if said[0]["status"] != 200 else ""
+
+
+async def reads(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive())["more_body"]:
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"read"})
+
+
+def test_a_body_that_drips_is_given_up_and_nothing_of_it_is_kept() -> None:
+    assert answered(reads, Slow(1000, 0.02), seconds=0.1) == (408, "too_slow")
+    assert answered(reads, Slow(3, 0.001), seconds=5) == (200, "")
+
+
+def test_a_request_that_is_whole_may_be_worked_on_for_as_long_as_it_takes() -> None:
+    async def works(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        # What an application waits for beside its work: that the client goes away.
+        gone = asyncio.ensure_future(receive())
+        await asyncio.wait([gone], timeout=0.2)
+        gone.cancel()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"read"})
+
+    assert answered(works, seconds=0.05) == (200, "")
+
+
+def test_a_disk_without_room_for_a_body_is_503() -> None:
+    async def full(scope: Any, receive: Any, send: Any) -> None:
+        with open("/dev/full", "wb", buffering=0) as disk:
+            disk.write((await receive())["body"])
+
+    assert answered(full) == (503, "storage_full")
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"), [("/files/7/", MOST + 5, 200), ("/files/7/", MOST + 6, 413), ("/files/", MOST + 1, 413)]
+)
+def test_an_address_for_files_has_a_bound_of_its_own(path: str, size: int, status: int) -> None:
+    assert answered(reads, Slow(size, 0), path=path)[0] == status

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ("SECONDS", "HOURS", "MINUTES", "BYTES", "CHARS", "ROWS", "JOBS", "FRAMES", "STREAMS", "SOCKETS", "NUMBERS")
-UNITS += ("MESSAGES", "PERCENT")
+UNITS += ("MESSAGES", "PERCENT", "FILES", "PIXELS")
 COUNTS = {"JOB_MAX_FAILURES", "JOB_MAX_LOSSES", "JOB_MAX_TIMEOUTS", "LOGIN_FAILURES"}
 
 # One process reads the settings many times over: what each limit makes of a value.

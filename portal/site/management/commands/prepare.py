@@ -13,10 +13,11 @@ from django.core.management.base import BaseCommand
 
 from portal.core.guard import stand_guard
 from portal.site.launching import doors, first_admin
+from workers import schedules
 
 
 class Command(BaseCommand):
-    help = "Bring the schema up to date, collect static files that changed, make the first admin. Safe to repeat."
+    help = "Bring the schema up to date, collect changed static files, make first admin and schedules. Safe to repeat."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         stand_guard("prepare")
         _collect_static()
         first_admin.ensure()
+        schedules.make_standing()
 
 
 def _collect_static() -> None:

@@ -1,0 +1,141 @@
+"""Files of a ticket: attach, download, remove."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final, cast
+
+from django.contrib import messages
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.cache import get_conditional_response
+
+from portal.core import access
+from portal.core.access import Role, within
+from portal.core.doors import Found, page
+from portal.core.lifecycle import Refused
+from portal.core.models import User
+from portal.live import streams
+from tickets import attachments, images
+from tickets.forms import AttachForm, RemoveFileForm
+from tickets.models import Attachment, Ticket
+from tickets.rights import is_key
+
+# Nothing of a file is ever run: not as a page, not as a script, not by a guess at its type.
+_HARMLESS: Final = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Kept by the browser alone, which asks each time whether it may still show it.
+    "Cache-Control": "private, no-cache",
+}
+
+
+def find_ticket(key: str) -> Found | None:
+    ticket = Ticket.objects.select_related("project").filter(key=key).first() if is_key(key) else None
+    return Found(ticket, ticket.project.scope) if ticket else None
+
+
+def find_attachment(key: str, number: int) -> Found | None:
+    rows = Attachment.objects.filter(ticket__key=key, pk=number).select_related("ticket__project")
+    attachment = rows.first() if is_key(key) and number < 2**63 else None
+    return Found(attachment, attachment.ticket.project.scope) if attachment else None
+
+
+# The page of files ----------------------------------------------------------------
+
+
+@page("tickets.files", within(Role.VIEWER), find=find_ticket)
+def files(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    return _files(request, ticket, AttachForm())
+
+
+@page("tickets.files_fragment", within(Role.VIEWER), find=find_ticket)
+def files_fragment(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    return render(request, "tickets/files_body.html", _shown(request, ticket))
+
+
+def _shown(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+    # A page shows what is at least as new as its cursors: they are read first.
+    cursors = streams.cursors(ticket.subject)
+    found = attachments.of_ticket(ticket)
+    return {
+        "ticket": ticket,
+        "live_cursors": cursors,
+        "attachments": found.rows,
+        "more": found.more,
+        "bytes": found.bytes,
+        "operates": access.may(request.user, within(Role.OPERATOR), ticket.project.scope),
+    }
+
+
+def _files(request: HttpRequest, ticket: Ticket, form: AttachForm, status: int = 200) -> HttpResponse:
+    return render(request, "tickets/files.html", _shown(request, ticket) | {"form": form}, status=status)
+
+
+@page("tickets.attach", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
+def attach(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    form = AttachForm(request.POST, request.FILES)
+    status = 422
+    if form.is_valid():
+        try:
+            made = attachments.attach(
+                ticket, form.cleaned_data["file"], uploader=cast(User, request.user), digest=form.cleaned_data["sha256"]
+            )
+        except Refused as refusal:
+            form.add_error("file", str(refusal))
+            status = refusal.status
+        else:
+            for attachment, new in made:
+                said = "is attached" if new else "was attached before, under this name"
+                messages.success(request, f"{attachment.name} {said}.")
+            return redirect("ticket_files", ticket.key)
+    return _files(request, ticket, form, status=status)
+
+
+# One file -------------------------------------------------------------------------
+
+
+class Download(FileResponse):
+    """A file piece by piece under an asynchronous server too, which would read all of it into memory."""
+
+    block_size = 65_536
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces = cast("Iterator[bytes]", self.streaming_content)
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
+
+
+@page("tickets.attachment", within(Role.VIEWER), find=find_attachment)
+def attachment(request: HttpRequest, attachment: Attachment, key: str, number: int) -> HttpResponseBase:
+    """The bytes, to keep: never a page, never of a type that its sender chose."""
+    file = attachments.open_file(attachment)
+    etag = f'"{attachment.digest}"'
+    known = get_conditional_response(request, etag=etag)
+    if known is not None:
+        file.close()
+        return known
+    kind = attachment.media_type if attachment.media_type in images.SHOWN else images.UNKNOWN
+    name = attachments.saved_name(attachment)
+    answer = Download(file, as_attachment=True, filename=name, content_type=kind, headers=_HARMLESS)
+    answer["ETag"] = etag
+    return answer
+
+
+@page("tickets.attachment_remove", within(Role.OPERATOR), find=find_attachment, methods=("GET", "POST"))
+def attachment_remove(request: HttpRequest, attachment: Attachment, key: str, number: int) -> HttpResponse:
+    form = RemoveFileForm(request.POST or None)
+    status = 422 if form.errors else 200
+    if form.is_valid():
+        try:
+            attachments.remove(attachment, reason=form.cleaned_data["reason"], by=cast(User, request.user))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            status = refusal.status
+        else:
+            messages.success(request, f"{attachment.name} is removed.")
+            return redirect("ticket_files", key)
+    context = {"form": form, "attachment": attachment, "ticket": attachment.ticket}
+    return render(request, "tickets/file_remove.html", context, status=status)
