@@ -10,13 +10,13 @@ work; nothing else ever writes the column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
 
-from portal.core import unit
+from portal.core import bulk, unit
 from portal.core.clock import Wall
 from portal.core.unit import Pointer, unit_of_work
 
@@ -87,6 +87,16 @@ class Gone(Refused):
     """The row is not there any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change(Generic[M]):
+    """One row of a bulk change: a verb of the table, or another word where fields alone change; and those fields."""
+
+    row: M
+    verb: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
 _declared: list[Machine] = []
 
 
@@ -154,6 +164,66 @@ class Lifecycle(Machine, Generic[M]):
             work.record(f"{self.kind}.{verb}", self.subject(row), before={"state": before}, after=after, reason=reason)
             self.announce(row)
         return row
+
+    def move_all(self, changes: Iterable[Change[M]]) -> None:
+        """Make many changes, at most one a row: all of them, or none.
+
+        Rows are locked in id order, so that two of these never wait for each
+        other in a circle; each row has its history, each stream one event.
+        Fields are named as columns (``ticket_id``). Raises ``NotAllowedNow``
+        or ``Gone``. The rows in hand carry the new values.
+        """
+        wanted = sorted(changes, key=lambda change: change.row.pk)
+        if not wanted:
+            return
+        with unit_of_work() as work:
+            before = self._lock(wanted)
+            for verb in sorted({change.verb for change in wanted}):
+                self._write_all(verb, [change for change in wanted if change.verb == verb])
+            told: dict[str, M] = {}
+            for change in wanted:
+                row, (state, version) = change.row, before[change.row.pk]
+                was = {name: plain(getattr(row, name)) for name in change.fields}
+                moved = self.transitions.get(change.verb)
+                for name, value in {**change.fields, "state": moved.target if moved else state}.items():
+                    setattr(row, name, value)
+                row.version = version + 1
+                after = {name: plain(value) for name, value in change.fields.items()}
+                was, after = ({"state": state} | was, {"state": row.state} | after) if moved else (was, after)
+                subject = self.subject(row)
+                work.record(f"{self.kind}.{change.verb}", subject, before=was, after=after, reason=change.reason)
+                told.update(dict.fromkeys(self.streams(row), row))
+            for stream, row in told.items():
+                work.announce(stream, Pointer(self.kind, self.subject(row), row.version))
+
+    def _lock(self, wanted: list[Change[M]]) -> dict[int, tuple[str, int]]:
+        """State and version of each row, locked; raises where a row does not know its verb."""
+        manager = type(wanted[0].row)._default_manager
+        found: dict[int, tuple[str, int]] = {}
+        for chunk in bulk.chunks([change.row.pk for change in wanted]):
+            rows = manager.filter(pk__in=chunk).select_for_update(no_key=True).order_by("pk")
+            found |= {pk: (state, version) for pk, state, version in rows.values_list("pk", "state", "version")}
+        for change in wanted:
+            if change.row.pk not in found:
+                raise Gone(f"{spoken(self.subject(change.row))} is not there any more.")
+            state, moved = found[change.row.pk][0], self.transitions.get(change.verb)
+            if moved and state not in moved.sources:
+                allowed = [other.verb for other in self.allowed(state)]
+                raise NotAllowedNow(self.subject(change.row), change.verb, state, allowed)
+        return found
+
+    def _write_all(self, verb: str, changes: list[Change[M]]) -> None:
+        """One conditional UPDATE a chunk; its row count is the verdict."""
+        manager, moved = type(changes[0].row)._default_manager, self.transitions.get(verb)
+        shared: dict[str, Any] = {"version": F("version") + 1}
+        shared |= {"state": moved.target} if moved else {}
+        shared |= {self.stamp: Wall()} if self.stamp else {}
+        for chunk in bulk.chunks(changes):
+            rows = manager.filter(pk__in=[change.row.pk for change in chunk])
+            rows = rows.filter(state__in=moved.sources) if moved else rows
+            fields = bulk.cases(manager.model, {change.row.pk: change.fields for change in chunk})
+            if rows.update(**shared, **fields) != len(chunk):
+                raise Refused(f"A {self.kind} changed while many were changed. Nothing was written; try again.")
 
     def announce(self, row: M) -> None:
         """Tell every stream of ``row`` that it is another now."""
