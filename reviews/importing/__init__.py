@@ -6,32 +6,46 @@ was read from and why, and whatever looks like a finding and is none is listed w
 
 from reviews.importing.export import to_json
 from reviews.importing.model import (
+    ActionItem,
     BadInput,
+    Check,
     CrossReference,
+    Earlier,
+    Evidence,
+    FileModified,
     FixTier,
     LeftOut,
     Metadata,
     Note,
+    Outcome,
     ParsedFinding,
     ParsedReview,
     Severity,
     Signal,
     Status,
+    TestPlan,
 )
 from reviews.importing.parse import parse
 
 __all__ = [
+    "ActionItem",
     "BadInput",
+    "Check",
     "CrossReference",
+    "Earlier",
+    "Evidence",
+    "FileModified",
     "FixTier",
     "LeftOut",
     "Metadata",
     "Note",
+    "Outcome",
     "ParsedFinding",
     "ParsedReview",
     "Severity",
     "Signal",
     "Status",
+    "TestPlan",
     "parse",
     "to_json",
 ]

@@ -32,12 +32,53 @@ def to_json(parsed: ParsedReview, document_id: str) -> dict[str, Any]:
         "cross_references": [
             {"source": cross.source, "target": cross.target, "line": cross.line} for cross in parsed.cross_references
         ],
+        **_beside(parsed),
         "not_findings": [piece.text for piece in parsed.left_out],
         "left_out": [
             {"lines": [piece.line_start, piece.line_end], "text": piece.text, "reason": piece.reason}
             for piece in parsed.left_out
         ],
         "notes": [note.text for note in parsed.notes],
+    }
+
+
+def _beside(parsed: ParsedReview) -> dict[str, Any]:
+    return {
+        "checks": [
+            {"name": check.name, "outcome": check.outcome, "detail": check.detail, "line": check.line}
+            for check in parsed.checks
+        ],
+        "action_items": [
+            {"text": item.text, "done": item.done, "line": item.line, "section": item.section}
+            for item in parsed.action_items
+        ],
+        "files_modified": [
+            {"path": file.path, "note": file.note, "line": file.line, "refs": list(file.refs)}
+            for file in parsed.files_modified
+        ],
+        "test_plans": [
+            {"text": plan.text, "lines": [plan.line_start, plan.line_end], "ref": plan.ref}
+            for plan in parsed.test_plans
+        ],
+        "evidence": [
+            {
+                "text": stated.text,
+                "line": stated.line,
+                "commits": list(stated.commits),
+                "tests": list(stated.tests) if stated.tests is not None else None,
+            }
+            for stated in parsed.evidence
+        ],
+        "earlier": [
+            {
+                "version": before.version,
+                "text": before.text,
+                "line": before.line,
+                "refs": [{"ref": ref, "status": status} for ref, status in before.refs],
+                "all_verified": before.all_verified,
+            }
+            for before in parsed.earlier
+        ],
     }
 
 

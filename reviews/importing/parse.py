@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from reviews.importing import metadata, plans, signals, statuses, totals
+from reviews.importing import metadata, plans, remarks, signals, statuses, totals
 from reviews.importing.assemble import assemble
+from reviews.importing.beside.read import read_beside
 from reviews.importing.document import read_document
-from reviews.importing.model import ParsedFinding, ParsedReview
+from reviews.importing.model import LeftOut, ParsedFinding, ParsedReview
 from reviews.importing.recognisers.status_tables import Standing, standings
 from reviews.importing.reconcile import Selection, select
 from reviews.importing.regions import Outline, outline_of
@@ -27,17 +28,25 @@ def parse(data: bytes, *, name: str = "") -> ParsedReview:
         selection = signals.without_narrative(selection)
     findings = statuses.apply_later(_findings(selection, outline), selection, outline)
     order, references = plans.fix_order(outline, findings), plans.cross_references(findings, document)
+    said_of_itself = metadata.metadata_of(document)
+    beside = read_beside(
+        outline,
+        findings,
+        order,
+        version=said_of_itself.version,
+        signal_line=signal.line if signal is not None else None,
+    )
     stated = totals.stated(outline)
     found = totals.found(findings)
     return ParsedReview(
         name=name,
         sha256=hashlib.sha256(data).hexdigest(),
         text=text,
-        notes=notes,
+        notes=(*notes, *remarks.remarks(findings, selection, document), *beside.notes),
         title=metadata.title_of(document),
-        metadata=metadata.metadata_of(document),
+        metadata=said_of_itself,
         findings=plans.with_references(findings, references),
-        left_out=selection.left_out,
+        left_out=_left_out(selection.left_out, beside.left_out),
         stated_totals=stated,
         found_totals=found,
         disagreements=totals.disagreements(
@@ -47,6 +56,23 @@ def parse(data: bytes, *, name: str = "") -> ParsedReview:
         signal=signal,
         fix_order=order,
         cross_references=references,
+        checks=beside.checks,
+        action_items=beside.action_items,
+        files_modified=beside.files_modified,
+        test_plans=beside.test_plans,
+        evidence=beside.evidence,
+        earlier=beside.earlier,
+    )
+
+
+def _left_out(refused: Sequence[LeftOut], beside: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+    """What a recogniser refused, and the parts read beside the findings, each line once."""
+    known = {piece.line_start for piece in refused}
+    return tuple(
+        sorted(
+            (*refused, *(piece for piece in beside if piece.line_start not in known)),
+            key=lambda piece: piece.line_start,
+        )
     )
 
 

@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from reviews.importing.beside.action_items import tracker
+from reviews.importing.beside.names import kind_of
 from reviews.importing.document import Block, Document, Section
 from reviews.importing.model import CrossReference, FixTier, ParsedFinding
+from reviews.importing.refs import refs_in
 from reviews.importing.regions import Outline
 from reviews.importing.titles import plain
 
@@ -22,18 +25,30 @@ _INLINE = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:^|\s)(\d{1,3}(?:-\d{1,3})?)[.:]\s+")
-_REF = re.compile(r"(?<![\w/])(?:[A-Z][A-Z0-9]{0,9}[-_]?\d{1,5}|#\d{1,4}|\d{1,2}\.\d{1,2})(?![\w/])")
+_ORDER = re.compile(
+    r"\b(?:order|sequence|priorit(?:y|ies|ized|ised)|fix list|fix first|roadmap|ranking|prioritet\w*|reihenfolge|"
+    r"приоритет\w*|prioridad\w*|优先)\b",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(
+    r"\b(?:immediate(?:ly)?|short|medium|mid|long|now|today|tomorrow|next(?![.\w])|later|soon|first|second|third|last|before|after|"
+    r"phase|stage|step|wave|tier|week|day|sprint|month|quarter|iteration|milestone|q[1-4]|p[0-4]|critical|high|low|must|"
+    r"should|could|nice to have|optional|defer\w*|can wait|post-?\w+|pre-\w+|urgent|blocking|blockers?|quick wins|"
+    r"convenient|fas|sofort|сейчас|потом)\b",
+    re.IGNORECASE,
+)
+_FIX_LIST = re.compile(r"^\W{0,4}(?:punch list|fix (?:list|order|first)|order of fix)", re.IGNORECASE)
+_LATER = re.compile(r"\b(?:can be |to be |be )?(?:deferred|postponed)\b|\bcan wait\b|\bfollow-?up\b", re.IGNORECASE)
 
 
 def fix_order(outline: Outline, findings: Sequence[ParsedFinding]) -> tuple[FixTier, ...]:
+    """The steps of an order of fixing. A tracker or a plain list of things to do has no order and is none."""
     known = {finding.ref for finding in findings if finding.ref}
     taken = {finding.line_start for finding in findings}
     tiers: list[FixTier] = []
     for section in outline.document.sections():
-        region = outline.region(section)
-        planned = region.kind == "plan" or (region.kind == "recap" and region.group)
         items = [block for block in section.blocks if block.kind == "item"]
-        if planned and items and items[0].start not in taken:
+        if items and items[0].start not in taken and _is_step(section, items, outline):
             tiers.append(_tier(section, items, known))
         for block in section.blocks:
             if block.kind == "paragraph":
@@ -41,6 +56,28 @@ def fix_order(outline: Outline, findings: Sequence[ParsedFinding]) -> tuple[FixT
         if len(tiers) > MAX_TIERS:
             break
     return tuple(tiers[:MAX_TIERS])
+
+
+def _is_step(section: Section, items: Sequence[Block], outline: Outline) -> bool:
+    region, title = outline.region(section), plain(section.title)
+    if region.kind == "recap":
+        return region.group or (not region.own and bool(_LATER.search(title)))
+    if region.kind == "neutral":
+        return items[0].number is not None and bool(_FIX_LIST.search(title))
+    if region.kind != "plan":
+        return False
+    if _ORDER.search(title):
+        return True
+    # Boxes are ticked one by one, in whatever order: a list of nothing else is a tracker.
+    if tracker(section):
+        return False
+    named = kind_of(section.title) == "actions"
+    above = [other for other in section.ancestors() if outline.region(other).kind == "plan"]
+    # `Next steps` says no more than that steps follow; `Immediate` under it says which come first.
+    when = [plain(other.title) for other in above if kind_of(other.title) != "actions"]
+    if not named or above:
+        return any(_WHEN.search(name) for name in (title, *when)) or (not named and items[0].number is not None)
+    return False
 
 
 def _tier(section: Section, items: Sequence[Block], known: set[str]) -> FixTier:
@@ -63,7 +100,7 @@ def _inline(block: Block, known: set[str]) -> list[FixTier]:
 
 
 def _refs(text: str, known: set[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(ref for ref in _REF.findall(text) if ref in known))
+    return tuple(ref for ref in refs_in(text) if ref in known)
 
 
 def cross_references(findings: Sequence[ParsedFinding], document: Document) -> tuple[CrossReference, ...]:
@@ -73,7 +110,7 @@ def cross_references(findings: Sequence[ParsedFinding], document: Document) -> t
     for source in by_ref.values():
         seen: set[str] = set()
         for number in range(source.line_start, min(source.line_end, len(document.lines)) + 1):
-            for ref in _REF.findall(document.lines[number - 1][:4_000]):
+            for ref in refs_in(document.lines[number - 1]):
                 if ref in by_ref and ref != source.ref and ref not in seen and source.ref is not None:
                     seen.add(ref)
                     found.append(CrossReference(source.ref, ref, number))

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers import RECOGNISERS, Candidate
 from reviews.importing.regions import Outline
-from reviews.importing.similarity import SAME, alike, normal
+from reviews.importing.similarity import Comparer, normal
 
 MAX_COMPARISONS = 60_000
+COMPARED_LETTERS = 12_000_000
+MAX_TWINS = 4
 MAX_INSIDE = 60
 SURE = 0.65
 TAGGED = 0.8
@@ -146,11 +148,13 @@ def _merge(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[int, 
     merged: dict[int, list[Candidate]] = {}
     by_ref: dict[str, list[Candidate]] = {}
     comparisons = 0
+    comparer = Comparer(COMPARED_LETTERS)
+    titles: dict[int, str] = {candidate.line_start: normal(candidate.title) for candidate in candidates}
     for candidate in order:
-        twin = _same_ref(candidate, by_ref)
+        twin = _same_ref(candidate, by_ref, titles, comparer)
         if twin is None and comparisons < MAX_COMPARISONS:
             comparisons += len(kept)
-            twin = _same_title(candidate, kept)
+            twin = _same_title(candidate, kept, titles, comparer)
         if twin is not None:
             merged.setdefault(twin.line_start, []).append(candidate)
             continue
@@ -165,25 +169,30 @@ def _standing_power(candidate: Candidate) -> int:
     return {"heading": 3, "paragraph": 2, "row": 1, "item": 1}[candidate.shape]
 
 
-def _same_ref(candidate: Candidate, by_ref: dict[str, list[Candidate]]) -> Candidate | None:
+def _same_ref(
+    candidate: Candidate, by_ref: dict[str, list[Candidate]], titles: dict[int, str], comparer: Comparer
+) -> Candidate | None:
     ref = candidate.parts.ref
-    twins = by_ref.get(ref, []) if ref is not None else []
+    # Two headings of one ref happen; hundreds are no review, and each comparison costs.
+    twins = by_ref.get(ref, [])[:MAX_TWINS] if ref is not None else []
     for twin in twins:
         if candidate.shape != "heading" or twin.shape != "heading":
             return twin
-        if alike(normal(candidate.title), normal(twin.title)) >= SAME:
+        if comparer.same(titles[candidate.line_start], titles[twin.line_start]):
             return twin
     return None
 
 
-def _same_title(candidate: Candidate, kept: Iterable[Candidate]) -> Candidate | None:
-    title = normal(candidate.title)
+def _same_title(
+    candidate: Candidate, kept: Iterable[Candidate], titles: dict[int, str], comparer: Comparer
+) -> Candidate | None:
+    title = titles[candidate.line_start]
     for other in kept:
         if candidate.parts.ref and other.parts.ref and candidate.parts.ref != other.parts.ref:
             continue
         if other.shape == candidate.shape and (candidate.tier == other.tier or candidate.shape == "heading"):
             continue
-        if alike(title, normal(other.title)) >= SAME:
+        if comparer.same(title, titles[other.line_start]):
             return other
     return None
 

@@ -7,6 +7,8 @@ import re
 
 SAME = 0.82
 MIN_PREFIX = 20
+# The cost of a comparison grows with more than the product of both lengths; a title says what it is at its start.
+MAX_COMPARED = 200
 
 
 def normal(title: str) -> str:
@@ -26,5 +28,35 @@ def alike(one: str, two: str) -> float:
         return 0.9
     if len(short) * 2 < len(long):
         return 0.0
-    matcher = difflib.SequenceMatcher(None, one, two, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, one[:MAX_COMPARED], two[:MAX_COMPARED], autojunk=False)
     return matcher.ratio() if matcher.quick_ratio() >= SAME else 0.0
+
+
+class Comparer:
+    """`alike` within a budget, for a document may hold thousands of long titles; once spent, only equals are alike.
+
+    A look at the letters costs the sum of both lengths, the comparison proper their product.
+    """
+
+    LOOK = 2
+
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+
+    def same(self, one: str, two: str) -> bool:
+        if one == two:
+            return bool(one)
+        short, long = sorted((one, two), key=len)
+        if not short or self._left <= 0:
+            return False
+        if len(short) >= MIN_PREFIX and long.startswith(short):
+            return True
+        if len(short) * 2 < len(long):
+            return False
+        one, two = one[:MAX_COMPARED], two[:MAX_COMPARED]
+        self._left -= self.LOOK * (len(one) + len(two))
+        matcher = difflib.SequenceMatcher(None, one, two, autojunk=False)
+        if matcher.quick_ratio() < SAME:
+            return False
+        self._left -= len(one) * len(two)
+        return matcher.ratio() >= SAME

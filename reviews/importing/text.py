@@ -24,7 +24,7 @@ _BOMS: tuple[tuple[bytes, str], ...] = (
 def decode(data: bytes) -> tuple[str, tuple[Note, ...]]:
     """The text of a document with `\\n` line ends, and notes on every change; BadInput when it is no text."""
     if len(data) > MAX_BYTES:
-        raise BadInput("too_large", f"The document has {len(data)} bytes; the limit is {MAX_BYTES}.")
+        raise BadInput("too_large", f"The document has more than {MAX_BYTES} bytes, which is the limit.")
     raw, notes = _to_unicode(data)
     if not raw.strip():
         raise BadInput("empty", "The document is empty.")

@@ -12,9 +12,16 @@ PartKind = Literal["files", "earlier", "evidence", "plan", "checks", "actions"]
 MAX_NAME = 120
 
 _ANY = r"(?:[\w/&'’+-]+ ){0,3}"
-_OLD = r"(?:previous|prior|earlier|past|preceding|last|carried[- ]over)"
+_OLD = r"(?:previous|prior|earlier|past|preceding|carried[- ]over|last (?=review|audit|scan|round|version))"
 _NUMBERED = r"(?:v\.?\d[\d.]*|(?:version|round|iteration|revision|rev|review|pass) #?\d[\d.]*)"
-_FOUND = r"(?:findings?|issues?|reviews?|audits?|scans?|versions?|rounds?|iterations?|fix(?:es)?|concerns|bugs|items|problems)"
+_TO_DO = (
+    r"(?:immediate|required|recommended|corrective|preventive|remaining|open|outstanding|pending|next|follow[- ]?up|"
+    r"proposed|suggested|urgent|manual|remediation|mitigation|review)"
+)
+_FOUND = (
+    r"(?:findings?|issues?|reviews?|audits?|scans?|versions?|rounds?|iterations?|fix(?:es)?|concerns|bugs|items|"
+    r"problems)"
+)
 
 # The first kind that matches is the kind, so that no line is read twice.
 _NAMES: tuple[tuple[PartKind, str], ...] = (
@@ -64,12 +71,12 @@ _NAMES: tuple[tuple[PartKind, str], ...] = (
     ),
     (
         "actions",
-        rf"{_ANY}(?:action items?|actions?|next steps?|to-?dos?|to-?do list|tasks?|task list|follow[- ]?ups?)"
-        r"(?: (?:items?|actions?|tasks?|list|required|needed|before .*|for .*|by .*))?|"
+        rf"{_ANY}(?:action items?|next steps?|to-?dos?|to-?do list|task list|{_TO_DO} (?:actions?|tasks?|steps|work|"
+        r"items?)|follow[- ]?ups?)(?: (?:items?|actions?|tasks?|list|before .*|for .*|by .*))?|"
+        r"(?:actions?|tasks?)(?: (?:required|needed|before .*|for .*|by .*|list))?|"
         rf"{_ANY}(?:(?:to|must|should) )?(?:do|fix|fixes|done|required|needed|blocking|blockers)? ?before (?:the )?"
         r"(?:merge|merging|release|releasing|production|deploy\w*|launch|shipping|going live|go-live)|"
         r"(?:pre|post)-(?:merge|release|deploy\w*|launch)(?: (?:tasks?|items?|actions?|steps?|fixes|work))?|"
-        r"(?:remaining|outstanding|open|pending) (?:work|tasks?|items?|actions?|steps?)|"
         rf"{_ANY}(?:check-?list|fix list|punch list|fixes (?:required|needed))(?: for .*)?|"
         r"checklista|nästa steg|att göra|nächste schritte|aufgaben|следующие шаги|задачи|próximos (?:pasos|passos)|"
         r"prochaines étapes|下一步|待办",
@@ -79,12 +86,21 @@ _KINDS = tuple((kind, re.compile(rf"^(?:{pattern})$", re.IGNORECASE)) for kind, 
 _HALVES = re.compile(r"\s[—–-]\s|:\s")
 _BOLD_LABEL = re.compile(r"^(?:\*\*|__)(?P<name>[^*_:\n]{2,60}?)\s*(?::\s?(?:\*\*|__)|(?:\*\*|__)\s?:)(?P<rest>.*)$")
 _PLAIN_LABEL = re.compile(r"^(?P<name>[^\W\d_][\w /&'’-]{2,50}):(?=\s|$)(?P<rest>.*)$")
-_LEAD = re.compile(r"^[^\w*`\[]{1,6}\s")
+_LEAD = re.compile(r"^[^\w*_`\[]{1,6}\s")
+# A word that any announcement has at least one of: most lines are done with after this one look.
+_HINT = re.compile(
+    r"file|filer|dateien|файл|archivos|arquivos|fichiers|文件|path|cross|previous|prior|earlier|past|preceding|carried|"
+    r"last|since|v\.?\d|round|iteration|version|revision|\brev\b|pass|review|eviden|evidên|proof|proven|bevis|nachweis|"
+    r"доказат|preuve|证据|test|verif|valid|qa|тест|prueba|测试|check|gate|build|\bci\b|lint|command|kontroll|prüf|провер|"
+    r"vérif|检查|action|step|to-?do|task|follow|before|pre-|post-|work|item|punch|fix|steg|göra|schritte|aufgaben|шаги|"
+    r"задач|pasos|passos|étapes|下一步|待办",
+    re.IGNORECASE,
+)
 
 
 def kind_of(title: str) -> PartKind | None:
     """What a heading announces, if anything: `## Verification Checks` announces checks."""
-    if len(title) > 2 * MAX_NAME:
+    if len(title) > 2 * MAX_NAME or not _HINT.search(title):
         return None
     words = heading_words(title)[:MAX_NAME]
     for name in dict.fromkeys((words, _HALVES.split(words)[0])):
@@ -96,6 +112,6 @@ def kind_of(title: str) -> PartKind | None:
 
 def label_of(line: str) -> tuple[str, str] | None:
     """(name, what follows) when a line begins with a label, such as `**Evidence:** 6 of 6 pass`."""
-    text = _LEAD.sub("", line.strip()[:400]).lstrip() if not line.lstrip().startswith(("*", "_")) else line.strip()
+    text = _LEAD.sub("", line.strip())
     match = _BOLD_LABEL.match(text) or _PLAIN_LABEL.match(text)
     return None if match is None else (match["name"].strip(), match["rest"].strip())

@@ -20,8 +20,19 @@ PIECES = st.sampled_from(
         "**Severity:** Low", "**Status:** Fixed",
         "---", "```", "> quoted", "", "text", "✅ fine", "## Summary", "## Next steps", "~~**HIGH** gone~~ **DONE**",
         '{"mc_signal":"DONE","nonce":"n"}', "**[3] deferred (later).** Because.", "[[[", "**", "| |", "  - nested",
+        "## Verification Checks", "lint — PASS (all)", "## Action Items", "## Files Modified", "- `a.py` - H1",
+        "**Test Plan**:", "**Evidence:** 6/6 pass at `f94989e`", "## Cross-reference with v7", "All but H1 were fixed.",
     ]
 )  # fmt: skip
+
+
+def letters(seed: int) -> str:
+    """A long title that resembles every other one by its letters alone."""
+    return " ".join(
+        "".join("abcdefgh"[(seed * 7 + word * 5 + at * at * seed) % 8] for at in range(6)) for word in range(70)
+    )
+
+
 DOCUMENTS = st.lists(PIECES, max_size=40).map("\n".join)
 
 
@@ -53,6 +64,9 @@ def test_findings_lie_in_the_document_and_the_same_text_reads_the_same(text: str
         near = " ".join(lines[max(finding.line_start - 1, 0) : finding.line_start + 2])
         words = [word.strip("`*~_:.,()[]") for word in finding.title.split()]
         assert any(word and word in near for word in words)
+    for part in (review.checks, review.action_items, review.files_modified, review.evidence, review.earlier):
+        assert all(1 <= entry.line <= len(lines) for entry in part)
+    assert all(1 <= plan.line_start <= plan.line_end <= len(lines) for plan in review.test_plans)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,18 @@ def test_findings_lie_in_the_document_and_the_same_text_reads_the_same(text: str
         "\n".join("  " * depth + "- x" for depth in range(600)),
         "\n".join("> " * (n % 50) + "- a" for n in range(3_000)),
         "\n".join(f"# H{n}: t" for n in range(50_000)),
+        "# R\n\n## Verification\n\n```\n" + ("a: b — c => d | e   PASSX" * 20 + "\n") * 1_900,
+        "# R\n\n## Verification\n\n```\n" + ("a" + " " * 590 + "b\n") * 1_600,
+        "# R\n\n## Action Items\n\n" + "- [ ] [a [b [c\n" * 4_000,
+        "# R\n\n## Files Modified\n\n" + ("- `a.py`" + ", `b.py`" * 200 + "\n") * 600,
+        "# R\n\n## Evidence\n\n" + ("commit" + " abcdef12" * 400 + "\n") * 270,
+        "# R\n\n## Cross-reference with v7\n\n" + "H1. A2. all of the " * 50_000,
+        "# R\n\n" + "test plan a b: c\n" * 55_000,
+        "\n\n".join(f"### H1: {'abcdef ' * 80}{n}" for n in range(1_500)),
+        "# R\n\n## High\n\n"
+        + "".join(f"### {letters(n)} - HIGH\n\nx\n\n" for n in range(100))
+        + "## Findings\n\n| Issue | Severity |\n|---|---|\n"
+        + "".join(f"| {letters(n)} | Low |\n" for n in range(100, 200)),
         "|" + "a|" * 2_000 + "\n|" + "-|" * 2_000,
     ],
     ids=lambda text: f"{text[:6]!r}x{len(text)}",

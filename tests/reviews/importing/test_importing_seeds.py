@@ -53,6 +53,8 @@ def test_a_work_log_has_a_signal_and_a_verdict_and_no_findings(seed) -> None:  #
     assert review.signal.ticket == "MC-4456"
     assert review.signal.nonce is not None and review.signal.nonce.startswith("MC_TICKET_TURN:")
     assert review.verdict is not None and "CLEAN to ship" in review.verdict
+    [stated] = review.evidence
+    assert (stated.commits, stated.tests) == (("f94989e",), (6, 6))
 
 
 def test_a_tracker_with_broken_encoding_is_seven_items(seed) -> None:  # type: ignore[no-untyped-def]
@@ -70,7 +72,10 @@ def test_a_tracker_with_broken_encoding_is_seven_items(seed) -> None:  # type: i
     assert any("Mojibake" in note.text for note in review.notes)
     assert {"File", "Severity", "Problem"} <= {label for label, _ in review.findings[0].fields}
     assert all(finding.status is None for finding in review.findings)
-    assert any(tier.label == "Action Items" for tier in review.fix_order)
+    assert [len(tier.items) for tier in review.fix_order] == [4, 3]
+    assert [(item.done, item.section) for item in review.action_items] == [(False, "Action Items")] * 8
+    assert [plan.ref for plan in review.test_plans] == ["1", "2", "3", "4"]
+    assert all("```" in plan.text for plan in review.test_plans)
 
 
 def test_a_later_version_is_fourteen_fixed_and_one_rejected(seed) -> None:  # type: ignore[no-untyped-def]
@@ -82,6 +87,13 @@ def test_a_later_version_is_fourteen_fixed_and_one_rejected(seed) -> None:  # ty
     assert review.metadata.version == "8"
     assert review.metadata.base_commit == "9408841"
     assert review.disagreements == ()
+    assert [check.outcome for check in review.checks] == ["passed"] * 4
+    assert (review.checks[3].name, review.checks[3].detail) == ("go test -short -race ./...", "all 20 packages")
+    assert len(review.files_modified) == 18
+    assert review.files_modified[0].refs == ("H1", "H3", "M4")
+    [before] = review.earlier
+    assert (before.version, before.refs, before.all_verified) == ("7", (("H6", "fixed"),), True)
+    assert {"Verification Checks", "Files Modified", "Cross-Reference with v7"} <= {p.text for p in review.left_out}
     assert ("L3", "H1") in {(cross.source, cross.target) for cross in review.cross_references}
 
 

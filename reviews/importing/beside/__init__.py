@@ -1,0 +1,1 @@
+"""What stands in a review beside its findings: checks, action items, files, test plans, evidence, earlier versions."""
