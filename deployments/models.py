@@ -53,7 +53,7 @@ class Verdict(models.Model):
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
-        return "go" if self.go else f"held by {len(self.blocking)}"
+        return "go" if self.go else f"held by {len(self.blocking)} finding{'' if len(self.blocking) == 1 else 's'}"
 
 
 class DeploymentState(models.TextChoices):

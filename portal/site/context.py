@@ -1,15 +1,17 @@
-"""What the frame of every page shows: without a query."""
+"""What the frame of every page shows. Its numbers cost one query, and only where the frame is drawn."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from portal.core import guard
 from portal.core.access import is_admin
 from portal.core.guard import override
 from portal.site import health
+from portal.site.tallies import tallies
 
 
 class Place(NamedTuple):
@@ -47,11 +49,22 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     installation = INSTALLATION + (ADMINISTRATION if administers else ())
     return {
         "theme": user.theme,
+        "tallies": SimpleLazyObject(lambda: tallies(user)),
+        "standing": _standing(),
+        "version": health.release(),
         "navigation": (("", WORK), ("Installation", installation)),
         "place": _place(request.path, WORK + installation),
         "schema_banner": _banner(),
         "administers": administers,
     }
+
+
+def _standing() -> str:
+    """How the schema stood when this process was asked last; empty where that is long ago."""
+    report = health.Standing.recent()
+    if report is None or report.answer is guard.Answer.DOWN:
+        return ""
+    return "matches" if report.answer is guard.Answer.START else "differs"
 
 
 def _banner() -> str:

@@ -19,6 +19,7 @@ from portal.site import looks
 from workers.models import Pool, Worker
 
 BROKER_TIMEOUT_SECONDS: Final = 1
+STANDING_SECONDS: Final = 300
 BEAT_PREFIX: Final = "beat@"
 TITLES: Final = {
     "database": "Database",
@@ -72,18 +73,29 @@ def database() -> Check:
     except DatabaseError:
         return Check("database", "broken", "The database does not answer.")
     took = round((time.monotonic() - began) * 1000, 1)
-    return Check("database", "ok", f"{connection.display_name} answered in {took} ms.", {"milliseconds": took})
+    return Check("database", "ok", f"{connection.display_name} answered {_within(took)}.", {"milliseconds": took})
+
+
+def _within(milliseconds: float) -> str:
+    return "within a millisecond" if milliseconds < 1 else f"in {milliseconds} ms"
 
 
 class Standing:
     """The last report that a probe or a page of this process asked for: what the frame's banner is made of."""
 
     report: guard.Report | None = None
+    at = 0.0
+
+    @classmethod
+    def recent(cls) -> guard.Report | None:
+        """The report, while it is recent enough to be said on a page."""
+        return cls.report if time.monotonic() - cls.at < STANDING_SECONDS else None
 
 
 def schema() -> Check:
     """How the schema stands: the guard's answer, at most half a minute old."""
     report = Standing.report = guard.standing()
+    Standing.at = time.monotonic()
     answer = "ok"
     if not report.may_start:
         answer = "broken"
@@ -106,7 +118,7 @@ def broker() -> Check:
     finally:
         client.close()
     took = round((time.monotonic() - began) * 1000, 1)
-    return Check("broker", "ok", f"The broker answered in {took} ms.", {"milliseconds": took})
+    return Check("broker", "ok", f"The broker answered {_within(took)}.", {"milliseconds": took})
 
 
 def workers() -> list[Check]:
@@ -121,7 +133,10 @@ def _pool(pool: Pool, alive: int) -> Check:
     name = f"workers_{pool.value}"
     if not alive:
         return Check(
-            name, "broken", f"No worker of the pool {pool.label.lower()} is alive; its jobs wait.", {"alive": 0}
+            name,
+            "broken",
+            f"None is alive: {pool.label.lower()} wait. To mend: python manage.py serve worker {pool.value}.",
+            {"alive": 0},
         )
     return Check(name, "ok", f"{alive} alive.", {"alive": alive})
 
@@ -129,7 +144,11 @@ def _pool(pool: Pool, alive: int) -> Check:
 def beat() -> Check:
     seen = Worker.objects.filter(name__startswith=BEAT_PREFIX).aggregate(newest=Max("seen_at"))["newest"]
     if seen is None:
-        return Check("clock", "broken", "The clock has never ticked; schedules do not run.")
+        return Check(
+            "clock",
+            "broken",
+            "It has never ticked: schedules do not run. To mend: python manage.py serve beat.",
+        )
     age = clock.ago(seen, clock.now())
     late = age > timedelta(seconds=max(30, 6 * settings.LIMITS["TICK_INTERVAL_SECONDS"]))
     words = f"The last tick was {looks.spell(age)} ago."

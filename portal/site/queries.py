@@ -34,6 +34,12 @@ def within(rows: QuerySet[Any], path: str, projects: set[int] | None) -> QuerySe
     return rows if projects is None else rows.filter(**{f"{path}__in": projects})
 
 
+def has_projects(user: Reader) -> bool:
+    """Whether there is a project that ``user`` may see."""
+    projects = projects_of(user)
+    return Project.objects.exists() if projects is None else bool(projects)
+
+
 def streams_of(user: Reader) -> list[str]:
     """What a page over all of the reader's projects follows live; beyond the bound, jobs alone tell it."""
     projects = projects_of(user)
@@ -65,6 +71,39 @@ class Panel:
     url: str
 
 
+# A kind that waits is told apart in one place: the page lists these rows, the navigation counts them.
+ANSWERS: Final = [TicketState.NEEDS_PERSON]
+ACCEPTANCE: Final = [TicketState.IN_REVIEW, TicketState.UNPROVEN]
+STOPPED: Final = [TicketState.FAILED, TicketState.BLOCKED]
+
+
+def tickets_in(states: list[TicketState], projects: set[int] | None) -> QuerySet[Ticket]:
+    return within(Ticket.objects.filter(state__in=states), "project", projects)
+
+
+def reviews_to_decide(projects: set[int] | None) -> QuerySet[Review]:
+    waiting = Review.objects.filter(state__in=[ReviewState.PLANNED, ReviewState.FAILED])
+    return within(waiting, "series__project", projects)
+
+
+def critical_without_ticket(projects: set[int] | None) -> QuerySet[Finding]:
+    unowned = Finding.objects.filter(state=FindingState.OPEN, severity=Severity.CRITICAL, ticket=None)
+    return within(unowned, "series__project", projects)
+
+
+def deployments_held(projects: set[int] | None) -> QuerySet[Deployment]:
+    """Refused ones that nothing followed."""
+    later = Deployment.objects.filter(
+        service=OuterRef("service"), environment=OuterRef("environment"), id__gt=OuterRef("id")
+    )
+    refused = Deployment.objects.filter(~Exists(later), state=DeploymentState.REFUSED)
+    return within(refused, "service__project", projects)
+
+
+def dead_jobs(user: Reader) -> QuerySet[Job]:
+    return jobs_of(user).filter(state=JobState.DEAD)
+
+
 def _panel(title: str, url: str, needs: Iterable[Need]) -> Panel:
     found = list(needs)
     return Panel(title, found[:PANEL_ROWS], len(found) > PANEL_ROWS, url)
@@ -73,21 +112,20 @@ def _panel(title: str, url: str, needs: Iterable[Need]) -> Panel:
 def needs_of(user: Reader) -> list[Panel]:
     """What waits for a person, by kind; a kind without anything is left out."""
     projects = projects_of(user)
-    tickets = within(Ticket.objects.all(), "project", projects)
     panels = [
-        _ticket_panel("Questions waiting", "Answer", tickets, [TicketState.NEEDS_PERSON]),
-        _ticket_panel("Work to accept", "Review", tickets, [TicketState.IN_REVIEW, TicketState.UNPROVEN]),
+        _ticket_panel("Questions waiting", "Answer", ANSWERS, projects),
+        _ticket_panel("Work to accept", "Review", ACCEPTANCE, projects),
         _plans(projects),
         _findings(projects),
         _deployments(projects),
-        _ticket_panel("Tickets that stopped", "Open", tickets, [TicketState.FAILED, TicketState.BLOCKED]),
+        _ticket_panel("Tickets that stopped", "Open", STOPPED, projects),
         _dead_jobs(user),
     ]
     return [panel for panel in panels if panel.needs]
 
 
-def _ticket_panel(title: str, action: str, tickets: QuerySet[Ticket], states: list[TicketState]) -> Panel:
-    rows = tickets.filter(state__in=states).select_related("agent_version__agent").order_by("-id")[: PANEL_ROWS + 1]
+def _ticket_panel(title: str, action: str, states: list[TicketState], projects: set[int] | None) -> Panel:
+    rows = tickets_in(states, projects).select_related("agent_version__agent").order_by("-id")[: PANEL_ROWS + 1]
     return _panel(
         title,
         f"/tickets/?state={states[0].value}",
@@ -101,8 +139,7 @@ def _of_ticket(ticket: Ticket) -> str:
 
 
 def _plans(projects: set[int] | None) -> Panel:
-    waiting = Review.objects.filter(state__in=[ReviewState.PLANNED, ReviewState.FAILED])
-    rows = within(waiting, "series__project", projects).select_related("series__project").defer("content")
+    rows = reviews_to_decide(projects).select_related("series__project").defer("content")
     return _panel(
         "Reviews to decide",
         "/reviews/",
@@ -121,8 +158,7 @@ def _plans(projects: set[int] | None) -> Panel:
 
 
 def _findings(projects: set[int] | None) -> Panel:
-    unowned = Finding.objects.filter(state=FindingState.OPEN, severity=Severity.CRITICAL, ticket=None)
-    rows = within(unowned, "series__project", projects).select_related("series__project")
+    rows = critical_without_ticket(projects).select_related("series__project")
     newest = rows.annotate(review=Max("occurrences__review"), seen=Max("occurrences__review__uploaded_at"))
     return _panel(
         "Critical findings without a ticket",
@@ -142,12 +178,7 @@ def _findings(projects: set[int] | None) -> Panel:
 
 
 def _deployments(projects: set[int] | None) -> Panel:
-    """Refused ones that nothing followed."""
-    later = Deployment.objects.filter(
-        service=OuterRef("service"), environment=OuterRef("environment"), id__gt=OuterRef("id")
-    )
-    refused = Deployment.objects.filter(~Exists(later), state=DeploymentState.REFUSED)
-    rows = within(refused, "service__project", projects).select_related("service", "environment", "verdict")
+    rows = deployments_held(projects).select_related("service__project", "environment", "verdict")
     return _panel(
         "Deployments held",
         "/deployments/",
@@ -155,7 +186,7 @@ def _deployments(projects: set[int] | None) -> Panel:
             Need(
                 "refused",
                 str(row),
-                str(row.verdict).capitalize(),
+                f"{row.service.project.key} · {row.verdict}",
                 row.requested_at,
                 row.get_absolute_url(),
                 "See reasons",
@@ -166,7 +197,7 @@ def _deployments(projects: set[int] | None) -> Panel:
 
 
 def _dead_jobs(user: Reader) -> Panel:
-    rows = jobs_of(user).filter(state=JobState.DEAD).order_by("-id")[: PANEL_ROWS + 1]
+    rows = dead_jobs(user).order_by("-id")[: PANEL_ROWS + 1]
     return _panel(
         "Dead jobs",
         "/workers/?state=dead",
@@ -189,6 +220,7 @@ class Stat(NamedTuple):
     number: int
     detail: str
     url: str
+    tone: str = ""
 
 
 def stats_of(user: Reader) -> list[Stat]:
@@ -216,11 +248,18 @@ def stats_of(user: Reader) -> list[Stat]:
             findings["all"],
             f"{findings['critical']} critical, {findings['important']} important",
             "/reviews/",
+            "bad" if findings["critical"] else "",
         ),
         Stat(
             "Tickets not done", tickets["all"], f"{tickets['running']} running, {tickets['queued']} queued", "/tickets/"
         ),
-        Stat("Jobs waiting", jobs.queued, f"{jobs.running} running, {jobs.dead} dead", "/workers/?state=queued"),
+        Stat(
+            "Jobs waiting",
+            jobs.queued,
+            f"{jobs.running} running, {jobs.dead} dead",
+            "/workers/?state=queued",
+            "bad" if jobs.dead else "",
+        ),
         Stat(
             "Deployments, 7 days",
             shipped["all"],

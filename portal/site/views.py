@@ -37,8 +37,7 @@ def _needs(request: HttpRequest) -> dict[str, Any]:
     needs = [need for panel in panels for need in panel.needs]
     return {
         "panels": panels,
-        "number": len(needs),
-        "cut": any(panel.cut for panel in panels),
+        "projects": queries.has_projects(request.user),
         "oldest": min((need.since for need in needs), default=None),
         "stats": queries.stats_of(request.user),
         "running": queries.running_of(request.user),

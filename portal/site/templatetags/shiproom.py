@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,6 +109,12 @@ def last_line(text: str, characters: int = 120) -> str:
     """The last line of an error: what went wrong, not where."""
     line = text.strip().rpartition("\n")[2]
     return line if len(line) <= characters else f"{line[: characters - 1]}…"
+
+
+@register.filter
+def at(found: Mapping[str, Any], key: str) -> Any:
+    """What ``found`` has under ``key``; None where it has nothing."""
+    return found.get(key) if found else None
 
 
 @register.filter
