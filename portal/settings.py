@@ -314,6 +314,18 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 # Login failures are counted by axes alone, so that one place says how many tries are left.
 ACCOUNT_RATE_LIMITS = {"login_failed": None}
+ACCOUNT_FORMS = {
+    "change_password": "portal.site.forms.ChangePassword",
+    "set_password": "portal.site.forms.SetPassword",
+    "reset_password": "portal.site.forms.ResetPassword",
+    "reset_password_from_key": "portal.site.forms.ResetPasswordKey",
+    "reauthenticate": "portal.site.forms.Reauthenticate",
+}
+MFA_FORMS = {
+    "authenticate": "portal.site.forms.SecondStep",
+    "reauthenticate": "portal.site.forms.SecondStepAgain",
+    "activate_totp": "portal.site.forms.ActivateTOTP",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Shiproom"
 AXES_FAILURE_LIMIT = LIMITS["LOGIN_FAILURES"]
