@@ -38,7 +38,9 @@ class NewDeploymentForm(Form):
         limit=64,
         label="Commit",
         required=False,
-        help_text="7 to 64 hexadecimal digits. The command sees it as SHIPROOM_COMMIT.",
+        widget=forms.TextInput(attrs={"class": "in mono", "autocapitalize": "off", "spellcheck": "false"}),
+        help_text="7 to 64 hexadecimal digits. The command sees it as SHIPROOM_COMMIT. "
+        "Without one the command takes what it finds.",
     )
 
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
@@ -76,7 +78,12 @@ class DeploymentFilter(Form):
 class Named(Form):
     """Something of a project with a short name."""
 
-    title = Words(limit=60, label="Name", help_text="Letters, digits, - and _, such as web.")
+    title = Words(
+        limit=60,
+        label="Name",
+        widget=forms.TextInput(attrs={"class": "in short mono", "autofocus": "", "autocapitalize": "off"}),
+        help_text="Letters, digits, - and _, such as web.",
+    )
 
     def clean_title(self) -> str:
         title = str(self.cleaned_data["title"])
@@ -90,7 +97,7 @@ class ServiceForm(Named):
     command = Lines(
         limit=20_000,
         label="Command",
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": 5, "class": "in mono", "spellcheck": "false"}),
         help_text='One argument a line, or a JSON list: ["./deploy", "web"]. It runs without a shell.',
     )
 

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from deployments import places, queries, rollout
 from deployments.forms import DeploymentFilter, EnvironmentForm, Named, NewDeploymentForm, ServiceForm
@@ -186,5 +187,6 @@ def _add(
         else:
             messages.success(request, f"The {kind} {form.cleaned_data['title']} of {project.key} is made.")
             return redirect("project", project.key)
-    context = {"form": form, "project": project, "kind": kind}
+    # it is made on the project's page, and leads back to it
+    context = {"form": form, "project": project, "kind": kind, "place": reverse("projects")}
     return render(request, "deployments/place.html", context, status=422 if form.errors else 200)

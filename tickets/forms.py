@@ -40,7 +40,9 @@ class NewProjectForm(Form):
     key = Words(
         limit=10,
         label="Key",
-        help_text="2 to 10 capital letters and digits, a letter first, such as MC. It never changes.",
+        widget=forms.TextInput(attrs={"class": "in short mono", "autofocus": "", "autocapitalize": "characters"}),
+        help_text="2 to 10 capital letters and digits, a letter first, such as MC. It begins the names of "
+        "its tickets, and never changes.",
     )
     title = Words(limit=100, label="Name", widget=forms.TextInput(attrs={"data-draft": ""}))
     repository = Words(

@@ -16,6 +16,7 @@ from portal.live import streams
 from portal.site import health
 
 ROWS_SHOWN: Final = 100
+ORDER: Final = ("broken", "warning", "ok")
 TONES: Final = {Weight.REFUSE: "bad", Weight.WARN: "warn", Weight.EXPLAINED: "wait"}
 
 
@@ -37,9 +38,17 @@ def status_fragment(request: HttpRequest) -> HttpResponse:
 
 
 def _status(request: HttpRequest) -> dict[str, object]:
-    checks = health.everything()
+    # what is wrong first
+    checks = sorted(health.everything(), key=lambda check: ORDER.index(check.answer))
     limits = health.limits_in_force() if is_admin(request.user) else []
-    return {"checks": checks, "answer": health.worst(checks), "limits": limits, "version": health.release()}
+    return {
+        "checks": checks,
+        "trouble": [check for check in checks if check.answer != "ok"],
+        "answer": health.worst(checks),
+        "limits": limits,
+        "changed": sum(value != limit.default for limit, value in limits),
+        "version": health.release(),
+    }
 
 
 @page("installation.status_json", ADMIN)
@@ -67,5 +76,5 @@ def schema(request: HttpRequest) -> HttpResponse:
     report = guard.standing()
     rows = list(wording.rows(report))
     shown = [Difference(TONES[weight], *cells) for weight, cells in rows[:ROWS_SHOWN]]
-    context = {"report": report, "check": check, "rows": shown, "more": len(rows) - len(shown)}
+    context = {"report": report, "check": check, "rows": shown, "more": len(rows) - len(shown), "total": len(rows)}
     return render(request, "portal/schema.html", context)

@@ -56,11 +56,16 @@ def jobs_fragment(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest) -> dict[str, Any]:
     state = request.GET.get("state", "")
     state = state if state in JobState.values else ""
+    before = _number(request.GET.get("before"))
     rows = queries.jobs_of(request.user)
     wanted = rows.filter(state=state) if state else rows
-    found = queries.page_of(wanted, _number(request.GET.get("before")), settings.LIMITS["LIST_PAGE_ROWS"])
+    found = queries.page_of(wanted, before, settings.LIMITS["LIST_PAGE_ROWS"])
+    workers = _workers(request)
     return {
-        "workers": _workers(request),
+        "workers": workers,
+        "alive": sum(line.state == Worker.State.ALIVE for line in workers),
+        "lost": sum(line.state == "missing" for line in workers),
+        "before": before,
         "counts": queries.counts(request.user),
         "states": JobState.choices,
         "state": state,
