@@ -43,9 +43,17 @@ PAGES: Final = {
     "review": "/reviews/1/",
     "deployments": "/deployments/",
     "deployment": "/deployments/1/",
+    "project": "/projects/MC/",
+    "project-new": "/projects/new/",
+    "deployment-new": "/deployments/new/",
+    "service-new": "/deployments/services/new/?project=MC",
+    "environment-new": "/deployments/environments/new/?project=MC",
     "password": "/accounts/password/change/",
     "two-step": "/accounts/2fa/",
     "missing": "/nothing-here/",
+    "not-understood": "/tickets/?before=x",
+    "sign-out": "/accounts/logout/",
+    "confirm-it-is-you": "/accounts/2fa/totp/activate/",
     "admin": "/admin/",
     "admin-jobs": "/admin/workers/job/",
     "admin-job": "/admin/workers/job/3/change/",
@@ -60,6 +68,8 @@ STRANGERS: Final = {
     "reset": "/accounts/password/reset/",
     "reset-sent": "/accounts/password/reset/done/",
     "no-sign-up": "/accounts/signup/",
+    "link-not-valid": "/accounts/password/reset/key/1-abc/",
+    "switched-off": "/accounts/inactive/",
 }
 
 
@@ -94,9 +104,9 @@ class Site:
         assert answer is not None
         assert answer.status < 500, url
         yield page
-        # the browser says of a document that is 404 that it is
-        expected = answer.status == 404
-        assert [words for words in said if not (expected and "404" in words)] == [], url
+        # the browser says of a document that was refused that it was
+        refused = str(answer.status) if answer.status >= 400 else "no refusal"
+        assert [words for words in said if refused not in words] == [], url
         page.close()
 
     def profile(self, scheme: str, width: int, signed_in: bool) -> BrowserContext:
@@ -165,6 +175,25 @@ def test_a_page_looks_right_to_a_stranger(site: Site, name: str) -> None:
     for scheme, width in LOOKS:
         with site.page(STRANGERS[name], scheme, width, signed_in=False) as page:
             looked_at(page, f"{name}-{scheme}-{width}")
+
+
+@pytest.mark.parametrize("template", ["403", "403_csrf", "409", "429", "500"])
+def test_a_refusal_looks_right(site: Site, template: str) -> None:
+    """Pages that a visit cannot ask for: the answer of the portal, put under an address of the site."""
+    from django.test import RequestFactory
+
+    from portal.site import errors
+
+    request = RequestFactory().post("/deployments/1/", {"reason": "Because it is safe."})
+    told = {"sentence": "Deployment 1 is refused already.", "back": "/", "minutes": 15, "failures": 5}
+    typed = [("reason", "Because it is safe.")]
+    answer = errors.answer(request, int(template[:3]), f"{template}.html", typed=typed, **told)
+    for scheme, width in LOOKS:
+        page = site.profile(scheme, width, signed_in=True).new_page()
+        page.route("**/refused/", lambda route: route.fulfill(body=answer.content.decode(), content_type="text/html"))
+        page.goto("/refused/")
+        looked_at(page, f"refused-{template}-{scheme}-{width}")
+        page.close()
 
 
 def test_a_wrong_password_is_said_in_place(site: Site) -> None:
