@@ -28,8 +28,8 @@ from portal.core import limits
 from portal.core.clock import Wall
 from portal.core.lifecycle import Gone, Refused
 from portal.core.models import User
-from portal.core.storage import with_room
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
+from portal.core.uploads import with_room
 from tickets import images
 from tickets.models import Attachment, Message, Ticket, TicketState
 

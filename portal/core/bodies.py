@@ -71,7 +71,7 @@ class BoundedBodies:
             elif isinstance(problem, TooSlow):
                 await self._refuse(send, 408, "too_slow", f"A request arrives within {self._seconds:g} seconds.")
             else:
-                await self._refuse(send, 503, "storage_full", storage.SENTENCE)
+                await self._refuse(send, 503, "storage_full", storage.FULL)
 
     def _stated(self, scope: Scope) -> int:
         stated = dict(scope["headers"]).get(b"content-length", b"0")

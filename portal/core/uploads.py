@@ -8,12 +8,15 @@ refused (400); a full disk is told as that.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler, TemporaryFileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from portal.core.storage import with_room
+from portal.core import storage
+from portal.core.lifecycle import Refused
 
 # Django's own bound of one part's headers.
 _HEADER_BYTES: Final = 1024
@@ -22,6 +25,23 @@ _HEADERS_ONCE: Final = (re.compile(rb"(?im)^content-disposition\s*:"), re.compil
 _NAMES_ONCE: Final = tuple(
     re.compile(rb"(?i);\s*" + name + rb"\s*=") for name in (b"name", b"filename", rb"filename\*")
 )
+
+
+class StorageFull(Refused):
+    """There is no room for a file; nothing was stored."""
+
+    status = 503
+
+
+@contextmanager
+def with_room() -> Iterator[None]:
+    """Raises ``StorageFull`` in place of the error of a full disk."""
+    try:
+        yield
+    except OSError as problem:
+        if storage.is_full(problem):
+            raise StorageFull(storage.FULL) from problem
+        raise
 
 
 class StrictForms(FileUploadHandler):

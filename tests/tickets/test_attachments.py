@@ -16,8 +16,8 @@ import pytest
 
 from portal.core.lifecycle import Refused
 from portal.core.models import Activity
-from portal.core.storage import StorageFull
 from portal.core.unit import unit_of_work
+from portal.core.uploads import StorageFull
 from portal.live.models import Event
 from tests.signing_in import Counted, SignIn
 from tests.tickets import build, pictures
