@@ -19,6 +19,8 @@ from portal.core.lifecycle import Gone, Refused
 from portal.core.models import User
 from portal.core.redaction import redact
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
+from tickets import attachments
+from tickets.fields import is_unseen
 from tickets.models import Author, Delivery, DeliveryState, Message, Ticket, TicketState, Turn
 from tickets.transitions import DELIVERY
 
@@ -42,7 +44,8 @@ def post(
     """
     files = list(files)
     _check(body, files)
-    with unit_of_work() as work:
+    # The bytes first: a slow disk must not hold the ticket's lock.
+    with attachments.stored(files) as found, unit_of_work() as work:
         held = _lock(ticket)
         sent = held.messages.filter(author=author, idempotency_key=idempotency_key).first() if idempotency_key else None
         if sent:
@@ -64,8 +67,8 @@ def post(
             internal=internal,
             idempotency_key=idempotency_key,
         )
-        for file in files:
-            _attach(held, file, author, message)
+        for file in found:
+            attachments.receive(held, file, uploader=author, message=message)
     return message, True
 
 
@@ -125,7 +128,7 @@ def take(ticket: Ticket, turn: Turn) -> list[Message]:
         )
         if taken:
             numbers = [message.number for message in taken]
-            work.record("turn.took", f"turn:{held.key}/{turn.seq}", after={"messages": numbers})
+            work.record("turn.took_messages", f"turn:{held.key}/{turn.seq}", after={"messages": numbers})
             _announce(work, held, numbers[-1], version=1)
     return taken
 
@@ -207,16 +210,10 @@ def _announce(work: UnitOfWork, ticket: Ticket, number: int, *, version: int) ->
 
 
 def _check(body: str, files: Sequence[Any]) -> None:
-    if not body.strip() and not files:
+    if is_unseen(body) and not files:
         raise Refused("A message needs a text or a file.")
     most = limits.value("MESSAGE_MAX_CHARS")
     if len(body) > most:
         raise Refused(f"A message has at most {most:,} characters (you sent {len(body):,}).")
     if _UNSTORABLE.search(body):
         raise Refused("The message holds a NUL or half a character (a lone surrogate), which no database keeps.")
-
-
-def _attach(ticket: Ticket, file: Any, author: User, message: Message) -> None:
-    from tickets import attachments
-
-    attachments.receive(ticket, file, uploader=author, message=message)

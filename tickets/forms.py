@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Any
 
 from django import forms
@@ -202,3 +203,27 @@ class AcceptForm(Versioned):
 class ReopenForm(Versioned):
     name = "reopen"
     reason = reason("Why it is not done")
+
+
+class EditForm(Versioned):
+    name = "edit"
+    title = Words(limit="TITLE_MAX_CHARS", label="Title", widget=forms.TextInput(attrs={"data-draft": ""}))
+    body = Lines(limit="BODY_MAX_CHARS", label="What to do", required=False, widget=forms.Textarea(attrs={"rows": 16}))
+
+
+class MessageForm(Form):
+    """A message; its files are beside it. The key makes a second click the same message."""
+
+    name = "message"
+    body = Lines(limit="MESSAGE_MAX_CHARS", label="Message", required=False)
+    internal = forms.BooleanField(label="Internal note", required=False)
+    idempotency_key = Words(limit=64, label="Key", required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *arguments: Any, to: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        written_to = f"Write to {to}" if to else "Write a message"
+        self.fields["body"].widget.attrs |= {"rows": 3, "placeholder": written_to, "data-send-keys": ""}
+
+    def fresh_key(self) -> str:
+        """Of the next message: a form that was refused may be sent again with other words."""
+        return secrets.token_hex(16)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from portal.core import access, limits
 from portal.core.access import Role
-from tickets import history, output, panels
-from tickets.models import Membership, Project, Ticket, TicketState, Turn, TurnState
+from tickets import panels
+from tickets.models import Membership, Project, Ticket, TicketState, Turn
 from tickets.work import TURN_KIND
 from workers.models import LIVE_STATES, Agent, Job
 
-TURNS_SHOWN: Final = 20
 # A list follows at most this many projects live: a socket has room for LIMITS["SOCKET_STREAMS"].
 PROJECTS_FOLLOWED: Final = 20
 MEMBERS_SHOWN: Final = 200
@@ -107,33 +105,6 @@ def assignable() -> QuerySet[Agent]:
     """Agents that are switched on and have a profile, with the number of the newest."""
     rows = Agent.objects.filter(enabled=True).annotate(newest=Max("versions__number"))
     return rows.filter(newest__isnull=False).order_by("name")
-
-
-@dataclass(frozen=True, slots=True)
-class TurnShown:
-    turn: Turn
-    moved: bool
-    output: output.Output | None
-
-
-def turns_of(ticket: Ticket) -> tuple[list[TurnShown], int]:
-    """The newest turns, newest last, the very last with its output; and how many are before them."""
-    rows = Turn.objects.filter(ticket=ticket).select_related("agent_version__agent", "attempt")
-    newest = list(rows.order_by("-seq")[:TURNS_SHOWN])
-    shown = [_shown(ticket, turn, last=turn is newest[0]) for turn in reversed(newest)]
-    return shown, newest[-1].seq - 1 if newest else 0
-
-
-def _shown(ticket: Ticket, turn: Turn, *, last: bool) -> TurnShown:
-    # The row in hand serves the template: no query a turn.
-    turn.ticket = ticket
-    moved = bool(turn.head_commit) and turn.head_commit != turn.base_commit
-    running = turn.state == TurnState.RUNNING
-    return TurnShown(turn, moved, output.newest(turn.attempt_id, running=running) if last else None)
-
-
-def ticket_history(ticket: Ticket, turns: list[TurnShown]) -> list[history.Line]:
-    return history.of([ticket.subject, *(f"turn:{ticket.key}/{shown.turn.seq}" for shown in turns)])
 
 
 def live_job(ticket: Ticket) -> Job | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,13 +13,16 @@ from portal.core import access
 from portal.core.access import Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
+from portal.core.models import User
 from portal.live import streams
-from tickets import output, panels, queries, work
+from tickets import conversation, keys, lists, output, panels, queries, timeline, work
 from tickets.fields import Form
-from tickets.forms import AcceptForm, AssignForm, ReopenForm, StopForm
-from tickets.models import Ticket, Turn, TurnState
+from tickets.forms import AcceptForm, AssignForm, EditForm, MessageForm, ReopenForm, StopForm
+from tickets.models import Message, Ticket, Turn, TurnState
 from tickets.rights import is_key
 from tickets.transitions import TICKET
+
+ALIASES_SHOWN: Final = 20
 
 # What a person may do to a ticket: the role it takes, and its form. TICKET says when.
 ACTIONS: Final[dict[str, tuple[Role, type[Form]]]] = {
@@ -31,9 +34,21 @@ ACTIONS: Final[dict[str, tuple[Role, type[Form]]]] = {
 
 
 def find_ticket(key: str) -> Found | None:
+    if not is_key(key):
+        return None
     rows = Ticket.objects.select_related("project", "agent_version__agent", "workspace")
-    ticket = rows.filter(key=key).first() if is_key(key) else None
+    ticket = rows.filter(key=key).first()
+    if ticket is None and (other := keys.find_by_name(key)):
+        ticket = rows.get(pk=other.pk)
     return Found(ticket, ticket.project.scope) if ticket else None
+
+
+def find_message(key: str, message_number: int) -> Found | None:
+    rows = Message.objects.filter(ticket__key=key, number=message_number).select_related(
+        "ticket__project", "ticket__agent_version__agent", "ticket__workspace"
+    )
+    message = rows.first() if is_key(key) and message_number < 2**31 else None
+    return Found(message, message.ticket.project.scope) if message else None
 
 
 def find_turn(key: str, seq: int) -> Found | None:
@@ -47,12 +62,15 @@ def find_turn(key: str, seq: int) -> Found | None:
 
 @page("tickets.ticket", within(Role.VIEWER), find=find_ticket)
 def ticket(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    if ticket.key != key:
+        # It was found by its second name: the address to keep is its own.
+        return redirect(ticket)
     return render(request, "tickets/ticket.html", _everything(request, ticket))
 
 
 @page("tickets.ticket_fragment", within(Role.VIEWER), find=find_ticket)
 def ticket_fragment(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
-    return render(request, "tickets/ticket_body.html", _body(ticket))
+    return render(request, "tickets/ticket_body.html", _body(request, ticket))
 
 
 @page("tickets.ticket_rail", within(Role.VIEWER), find=find_ticket)
@@ -61,22 +79,40 @@ def ticket_rail(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     return render(request, "tickets/ticket_rail.html", _rail(request, ticket) | {"live_cursors": cursors})
 
 
+@page("tickets.ticket_history", within(Role.VIEWER), find=find_ticket)
+def ticket_history(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    cursors = streams.cursors(ticket.subject)
+    context = {"ticket": ticket, "history": timeline.history_of(ticket), "live_cursors": cursors}
+    return render(request, "tickets/ticket_history.html", context)
+
+
 def _everything(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
-    return _body(ticket) | _rail(request, ticket, tried)
+    body = _body(request, ticket)
+    written = tried if isinstance(tried, MessageForm) else MessageForm(to=_agent_of(ticket))
+    beside = tried if tried is not written else None
+    return (
+        body
+        | _rail(request, ticket, beside)
+        | {"history": timeline.history_of(ticket), "composer": written, "may_edit": body["may_write"]}
+    )
 
 
-def _body(ticket: Ticket) -> dict[str, Any]:
+def _body(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
     # A page shows what is at least as new as its cursors: they are read first.
     cursors = streams.cursors(ticket.subject)
-    shown, earlier = queries.turns_of(ticket)
-    followed = [turn.output for turn in shown if turn.output]
+    shown = timeline.of(ticket, lists.before_of(request))
     return {
         "ticket": ticket,
-        "turns": shown,
-        "earlier": earlier,
-        "history": queries.ticket_history(ticket, shown),
-        "live_cursors": cursors | {stream: at for written in followed for stream, at in written.cursors.items()},
+        "timeline": shown,
+        "aliases": list(ticket.aliases.order_by("key").values_list("key", flat=True)[:ALIASES_SHOWN]),
+        "files": ticket.attachments.filter(removed_at__isnull=True).count(),
+        "may_write": access.may(request.user, within(Role.OPERATOR), ticket.project.scope),
+        "live_cursors": cursors | shown.cursors,
     }
+
+
+def _agent_of(ticket: Ticket) -> str:
+    return ticket.agent_version.agent.name if ticket.agent_version else ""
 
 
 def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
@@ -112,6 +148,10 @@ def _act(
         else:
             messages.success(request, said.format(ticket.key))
             return redirect(ticket)
+    return _again(request, ticket, form, status)
+
+
+def _again(request: HttpRequest, ticket: Ticket, form: Form, status: int) -> HttpResponse:
     found = find_ticket(ticket.key)
     fresh = found.object if found else ticket
     return render(request, "tickets/ticket.html", _everything(request, fresh, form), status=status)
@@ -147,6 +187,60 @@ def reopen(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
         return work.reopen(ticket, reason=asked["reason"], expected_version=asked["expected_version"])
 
     return _act(request, ticket, ReopenForm(request.POST), act, "{} is open again.")
+
+
+# What is written on it --------------------------------------------------------------
+
+
+@page("tickets.post_message", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
+def post_message(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    form = MessageForm(request.POST, to=_agent_of(ticket))
+    status = 422
+    if form.is_valid():
+        try:
+            message, _ = conversation.post(
+                ticket, author=cast(User, request.user), files=request.FILES.getlist("files"), **form.cleaned_data
+            )
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            status = refusal.status
+        else:
+            return redirect(f"{ticket.get_absolute_url()}#m{message.number}")
+    return _again(request, ticket, form, status)
+
+
+@page("tickets.withdraw_message", within(Role.OPERATOR), find=find_message, methods=("POST",))
+def withdraw_message(request: HttpRequest, message: Message, key: str, message_number: int) -> HttpResponse:
+    ticket = message.ticket
+    try:
+        conversation.withdraw(message, by=cast(User, request.user))
+    except Refused as refusal:
+        refused = {"refused": {"number": message.number, "sentence": str(refusal)}}
+        return render(request, "tickets/ticket.html", _everything(request, ticket) | refused, status=409)
+    messages.success(request, f"#{message.number} is withdrawn.")
+    return redirect(f"{ticket.get_absolute_url()}#m{message.number}")
+
+
+@page("tickets.edit", within(Role.OPERATOR), find=find_ticket, methods=("GET", "POST"))
+def edit(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    if request.method != "POST":
+        form = EditForm(initial={"title": ticket.title, "body": ticket.body})
+        return render(request, "tickets/edit.html", {"ticket": ticket, "form": form, "seen": ticket.version})
+    form = EditForm(request.POST)
+    context = {"form": form, "ticket": ticket, "seen": request.POST.get("expected_version", "")}
+    if not form.is_valid():
+        return render(request, "tickets/edit.html", context, status=422)
+    try:
+        work.edit(ticket, **form.cleaned_data)
+    except Refused as refusal:
+        form.add_error(None, str(refusal))
+        found = find_ticket(ticket.key)
+        stored = found.object if found else ticket
+        # Both texts are shown; sent again, under the version that is shown now, it is a decision.
+        context |= {"stored": stored, "seen": stored.version}
+        return render(request, "tickets/edit.html", context, status=409)
+    messages.success(request, f"{ticket.key} has its new words.")
+    return redirect(ticket)
 
 
 # Output -----------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 
@@ -28,6 +30,10 @@ def answer(request: HttpRequest, status: int, template: str, **context: Any) -> 
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        sentence = f"A form has at most {most:,} bytes, its files apart; this one has more."
+        return answer(request, 413, "409.html", sentence=sentence, back=_back(request))
     return answer(request, 400, "400.html", sentence="The request was not understood.")
 
 
@@ -61,6 +67,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
     """A rule, a state or a bound said no: mostly 409, with its sentence."""
+    return answer(request, refusal.status, "409.html", sentence=str(refusal), back=_back(request))
+
+
+def _back(request: HttpRequest) -> str:
     back = request.META.get("HTTP_REFERER", "")
     same_host = back.startswith(f"{request.scheme}://{request.get_host()}/")
-    return answer(request, refusal.status, "409.html", sentence=str(refusal), back=back if same_host else "/")
+    return back if same_host else "/"

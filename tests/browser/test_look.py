@@ -37,6 +37,8 @@ PAGES: Final = {
     "schema": "/schema/",
     "tickets": "/tickets/",
     "ticket": "/tickets/MC-1/",
+    "ticket-talk": "/tickets/MC-3/",
+    "ticket-edit": "/tickets/MC-3/edit/",
     "ticket-new": "/tickets/new/",
     "projects": "/projects/",
     "reviews": "/reviews/",
@@ -128,10 +130,13 @@ class Site:
 def site(stack: Stack, browser: Browser) -> Site:
     from tests import factories
     from tests.portal.site import samples
+    from tests.tickets import build
+    from tickets.models import Ticket
 
     world = factories.world()
     for n in range(3):
         samples.one_of_each(world, n)
+    build.talk(Ticket.objects.get(key="MC-3"), world.operator, world.reviewer)
     stack.manage("collectstatic", "--noinput", "--verbosity", "0")
     stack.web()
     found = Site(stack, browser, world)

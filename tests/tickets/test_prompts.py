@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from portal.core import redaction
 from tickets import prompts
-from tickets.models import Project, Ticket, Turn
+from tickets.models import Attachment, Message, Project, Ticket, Turn
+from tickets.prompts import Talk
 from workers.agents.adapters.events import Signal
 from workers.agents.adapters.plain import PlainAdapter
 
@@ -59,3 +61,55 @@ def test_a_long_ticket_is_cut_and_says_so() -> None:
 def test_no_secret_that_is_known_reaches_an_agent() -> None:
     redaction.learn(["a-very-secret-value"])
     assert "a-very-secret-value" not in told(body="use a-very-secret-value here")
+
+
+# Messages ------------------------------------------------------------------------------
+
+
+def message(number: int, body: str, author: str = "Operator") -> Message:
+    made = Message(pk=number, number=number, body=body, author_label=author, author_kind="person")
+    # As the prompt gets it: with its files at hand.
+    made._prefetched_objects_cache = {"attachments": Attachment.objects.none()}  # type: ignore[attr-defined]
+    return made
+
+
+def talked(**parts: Any) -> str:
+    ticket = Ticket(project=Project(key="MC"), number=1, key="MC-1", title="T", body="B")
+    return prompts.compose(ticket, Turn(ticket=ticket, seq=1, nonce=NONCE), Talk(**parts))
+
+
+@given(st.text(max_size=100), st.text(max_size=100), st.text(max_size=30))
+def test_no_message_ends_its_own_marks_or_begins_another(first: str, second: str, author: str) -> None:
+    text = talked(messages=[message(3, first, author), message(7, second, author)])
+    marks = [line for line in text.split("\n") if NONCE[-12:] in line and ("<<<" in line or ">>>" in line)]
+    assert marks == [
+        found
+        for name in ("TICKET", "MESSAGE-3", "MESSAGE-7")
+        for found in (f"<<<{name}-{NONCE[-12:]}", f"{name}-{NONCE[-12:]}>>>")
+    ]
+
+
+def test_messages_are_labelled_in_order_and_may_have_been_seen() -> None:
+    text = talked(
+        messages=[message(3, "number one"), message(4, "number two", "Reviewer")], earlier=[message(1, "zero")]
+    )
+    places = [
+        text.index(words) for words in ("zero", "You may have seen some of these before", "number one", "number two")
+    ]
+    assert places == sorted(places)
+    assert "from Reviewer" in text and signals(text) == []
+
+
+def test_what_did_not_fit_is_said() -> None:
+    assert "wait for the next turn: 4." in talked(messages=[message(1, "one")], waiting=4)
+    assert "did not fit" not in talked(messages=[message(1, "one")])
+
+
+def test_what_was_read_before_is_cut_and_what_is_new_is_whole() -> None:
+    long = "y" * 20_000
+    assert "[cut: 18000 characters more]" in talked(earlier=[message(1, long)])
+    assert long in talked(messages=[message(2, long)]) and "[cut" not in talked(messages=[message(2, long)])
+
+
+def test_no_secret_reaches_an_agent_by_a_message() -> None:
+    assert "hunter2hunter2" not in talked(messages=[message(1, "password: hunter2hunter2")])

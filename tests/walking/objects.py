@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.admin.utils import quote
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from deployments import rollout
 from deployments.models import Environment, Service, Step, StepState
@@ -18,8 +19,8 @@ from reviews.models import Finding, ImportRow, Occurrence
 from reviews.transitions import REVIEW
 from tests import factories
 from tests.factories import World
-from tickets import work
-from tickets.models import Turn, TurnState, Workspace
+from tickets import attachments, conversation, work
+from tickets.models import Attachment, Turn, TurnState, Workspace
 from workers import claims
 from workers.models import Agent, AgentVersion, AttemptOutput, Job, Schedule
 
@@ -39,6 +40,9 @@ class Objects:
     attempt: int
     review: Any
     finding: Finding
+    row: ImportRow
+    bare: Finding
+    attachment: Attachment
     service: Service
     environment: Environment
     deployment: Any
@@ -47,15 +51,19 @@ class Objects:
     def of(self, path: str) -> dict[str, object]:
         """The values of an address's parameters, by the part that it begins with."""
         found: dict[str, object] = {"key": self.ticket.key, "seq": self.turn.seq, "n": self.step.n}
-        found |= {"finding": self.finding.pk, "uidb36": "1"}
+        found |= {"finding": self.finding.pk, "row": self.row.pk, "message_number": 1, "uidb36": "1"}
         if path.startswith(("projects/", "api/v1/projects/")):
             found["key"] = self.world.mc.key
         elif path.startswith("accounts/"):
             found["key"] = "set-password"
         elif path.startswith("admin/"):
             found |= self.of_admin(path)
-        numbers = {"reviews/": self.review.pk, "deployments/": self.deployment.pk, "workers/": self.job.pk}
-        return found | {"number": numbers.get(path.partition("/")[0] + "/", 0)}
+        numbers = {"reviews": self.review.pk, "deployments": self.deployment.pk, "workers": self.job.pk}
+        numbers |= {"tickets": self.attachment.pk, "findings": self.finding.pk}
+        begins = path.removeprefix("api/v1/").partition("/")[0]
+        if path.startswith("api/v1/reviews/"):
+            found["n"] = self.row.n
+        return found | {"number": numbers.get(begins, 0)}
 
     def of_admin(self, path: str) -> dict[str, object]:
         """The first row of the address's model, where there is one."""
@@ -89,7 +97,18 @@ class Objects:
         """What the writing operations of the API are sent."""
         return {
             "api.ticket.assign": {"agent": self.agent.name, "version": self.ticket.version},
+            "api.ticket.edit": {"version": self.ticket.version, "title": "Walked", "body": ""},
+            "api.message.post": {"body": "Walked."},
+            "api.attachment.attach": {"name": "walk.txt", "content_base64": "IyB4"},
+            "api.attachment.remove": {"reason": "Walked."},
             "api.review.upload": {"series": "walk", "content_base64": "IyB4"},
+            "api.review.apply": {"version": self.review.version},
+            "api.review.revert": {"version": self.review.version, "reason": "Walked."},
+            "api.review.discard": {"version": self.review.version},
+            "api.review.read_again": {"version": self.review.version},
+            "api.review.leave_out": {"version": self.review.version, "left_out": True},
+            "api.finding.answer": {"version": self.finding.version, "verb": "waive", "reason": "Walked."},
+            "api.findings.make_tickets": {"findings": [self.bare.pk]},
         }
 
     @property
@@ -99,6 +118,7 @@ class Objects:
         return {
             "tickets.new": (Role.OPERATOR, {"project": mc, "title": "Walked", "body": "x"}),
             "reviews.new": (Role.OPERATOR, {"project": mc, "series": "walked", "text": "# x"}),
+            "findings.make_tickets": (Role.OPERATOR, {"finding": self.bare.pk}),
             "deployments.new": (
                 Role.RELEASER,
                 {"service": self.service.pk, "environment": self.environment.pk, "commit": "abcdef1"},
@@ -125,6 +145,10 @@ def build() -> Objects:
     world.mc.refresh_from_db()
     ticket, agent, turn, job = _turned(world)
     review, finding = _reviewed(world)
+    bare = Finding.objects.create(
+        series=review.series, identity="title:window", title="The window rattles", severity="low", state="open"
+    )
+    attachment, _ = attachments.receive(ticket, SimpleUploadedFile("door.txt", b"squeak"), uploader=world.operator)
     service = Service.objects.create(project=world.mc, name="web", command=["true"])
     environment = Environment.objects.create(project=world.mc, name="live")
     deployment = rollout.request(service, environment)
@@ -143,6 +167,9 @@ def build() -> Objects:
         attempt=turn.attempt_id,
         review=review,
         finding=finding,
+        row=ImportRow.objects.get(review=review),
+        bare=bare,
+        attachment=attachment,
         service=service,
         environment=environment,
         deployment=deployment,
@@ -157,6 +184,7 @@ def _turned(world: World) -> tuple[Any, Agent, Turn, Job]:
         agent=agent, number=1, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60
     )
     ticket = work.assign(work.create_ticket(world.mc, title="Mend the door", body="It squeaks."), agent)
+    conversation.post(ticket, author=world.operator, body="At night, too.")
     (claim,) = claims.claim("turns", [work.TURN_KIND], worker="turns@walk", most=1)
     Workspace.objects.create(ticket=ticket, host="walk", path="/nonexistent", branch="x", base_commit="0" * 40)
     turn = Turn.objects.create(

@@ -102,6 +102,12 @@ async function copy(button) {
   setTimeout(() => { label.textContent = before; }, 2000);
 }
 
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("[data-send-keys]")) return;
+  event.preventDefault();
+  event.target.form.requestSubmit();
+});
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
@@ -115,7 +121,9 @@ document.addEventListener("click", (event) => {
 
 const DRAFTED = "textarea, input[type=text][data-draft]";
 const SENT = "drafts-sent";
-const draftKey = (field) => `draft:${location.pathname}:${field.form?.id ?? ""}:${field.name}`;
+// By where the form leads, not by where it is shown: a refused one comes back under another address.
+const draftKey = (field) =>
+  `draft:${field.form?.getAttribute("action") || location.pathname}:${field.form?.id ?? ""}:${field.name}`;
 const refused = document.querySelector("[data-error-page], [aria-invalid=true], [role=alert]");
 
 // A form that was accepted leads to a page without an error; its drafts have done their work then.
