@@ -36,6 +36,8 @@ class Command(BaseCommand):
             known = (options["nonce"], options["ticket"]) if options["nonce"] else _own_signal(adapter, path)
             for event in with_exit_code(_events(adapter(*known), path, options["chunk"]), options["exit_code"]):
                 self.stdout.write(json.dumps(described(event), ensure_ascii=False))
+        except BrokenPipeError:
+            return  # whoever reads has seen enough
         except OSError as error:
             raise CommandError(f"cannot read {path}: {error.strerror}") from None
 
