@@ -35,6 +35,7 @@ def test_no_listed_check_is_read_with_another_outcome() -> None:
     review = read(
         "# R\n\n## Validation results\n\n- ✅ Lid closes\n- ❌ Handle holds\n- [x] Spout pours\n- [ ] Base is level\n"
         "- `kettle test`: 41 passed, 2 failed\n- PASS: filter\n- gasket test does not pass\n- all 9 seals pass\n"
+        "- rim: passed, but 1 failed\n"
         "- whistle: not run\n- the colour was looked at by eye\n"
     )
     assert outcomes(review) == [
@@ -46,6 +47,7 @@ def test_no_listed_check_is_read_with_another_outcome() -> None:
         ("filter", "passed"),
         ("gasket test", "failed"),
         ("all 9 seals", "passed"),
+        ("rim", "failed"),
         ("whistle", "skipped"),
         ("the colour was looked at by eye", "unknown"),
     ]
@@ -70,6 +72,7 @@ def test_prose_and_plans_are_no_checks() -> None:
         "## Input checks\n\nThe lid is never checked.\n"
     )
     assert review.checks == ()
+    assert read("# R\n\n## Verification\n\n- Fill it\n- `boil` it\n").checks == ()
 
 
 def test_boxes_are_done_or_not_and_a_box_list_is_no_order_of_fixing() -> None:
@@ -95,10 +98,31 @@ def test_a_list_is_read_as_order_or_as_action_items_and_never_as_both() -> None:
     ]
 
 
-def test_a_finding_is_never_an_action_item_too() -> None:
-    review = read("# R\n\n## Issues to fix before release\n\n- [ ] **H1** Lid is loose\n- [ ] **H2** Base is wet\n")
+@pytest.mark.parametrize("heading", ["Fix list", "Punch list - before production"])
+def test_a_fix_list_is_not_doubled_as_action_items(heading: str) -> None:
+    review = read(f"# R\n\n## High\n\n### H1. Leaks\n\nWater.\n\n## {heading}\n\n1. Seal H1\n2. Dry the floor\n")
+    assert [(tier.refs, len(tier.items)) for tier in review.fix_order] == [(("H1",), 2)]
+    assert review.action_items == ()
+
+
+def test_boxes_in_a_plan_stay_boxes() -> None:
+    review = read("# R\n\n## High\n\n### H1. Leaks\n\nWater.\n\n## Roadmap\n\n### Phase 1\n\n- [x] Seal it\n")
+    assert review.fix_order == ()
+    assert [(item.done, item.section) for item in review.action_items] == [(True, "Phase 1")]
+
+
+@pytest.mark.parametrize("heading", ["Issues to fix before release", "Action Items"])
+def test_a_finding_is_never_an_action_item_too(heading: str) -> None:
+    review = read(f"# R\n\n## {heading}\n\n- [ ] **H1** Lid is loose\n- [ ] **H2** Base is wet\n")
     assert [finding.ref for finding in review.findings] == ["H1", "H2"]
     assert review.action_items == ()
+
+
+def test_a_severity_that_says_before_merge_hides_no_part_under_it() -> None:
+    review = read(
+        "# R\n\n## Critical - must fix before merge\n\n**Files modified:** `a.py`\n\n### C1. Leaks\n\nWater.\n"
+    )
+    assert [file.path for file in review.files_modified] == ["a.py"]
 
 
 def test_a_template_nobody_filled_in_asks_for_nothing() -> None:
