@@ -194,7 +194,7 @@ def reopen(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
 
 @page("tickets.post_message", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
 def post_message(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
-    form = MessageForm(request.POST, to=_agent_of(ticket))
+    form = MessageForm(request.POST, request.FILES, to=_agent_of(ticket))
     status = 422
     if form.is_valid():
         try:

@@ -79,7 +79,7 @@ class Stale(Refused):
 
     def __init__(self, subject: str, seen: int, now: int) -> None:
         self.subject, self.seen, self.now = subject, seen, now
-        since = f"{subject} has changed since you opened it (version {seen}, now {now})."
+        since = f"{spoken(subject)} has changed since you opened it (version {seen}, now {now})."
         super().__init__(f"{since} Look again, then decide.")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_look import session_of
+from tests.browser.test_look import looked_at, session_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -87,12 +87,33 @@ def test_a_draft_outlives_a_reload_and_a_refusal_and_is_not_sent_twice(
         page.get_by_role("button", name="Send").click()
         page.get_by_role("alert").get_by_text("Reopen it").wait_for()
         assert box.input_value() == "Long words"
+        looked_at(page, "ticket-refused")
         assert not Message.objects.filter(ticket=ticket).exists()
         Ticket.objects.filter(pk=ticket.pk).update(state="open")
         page.get_by_role("button", name="Send").click()
         page.wait_for_url("**/#m1")
         assert box.input_value() == "", "the draft of the refused form went with it"
         assert Message.objects.filter(ticket=ticket).count() == 1
+
+
+def test_an_old_form_shows_both_texts_side_by_side(
+    stack: Stack, browser: Browser, world: World, ticket: Ticket
+) -> None:
+    from tickets import work
+
+    with opened(stack, browser, world) as context:
+        page = context.new_page()
+        page.goto(f"{ticket.get_absolute_url()}edit/")
+        page.get_by_label("What to do").fill("Mine, and long.\n\n- one\n- two")
+        work.edit(ticket, title="Theirs", body="Theirs, meanwhile.\n\n- three", expected_version=ticket.version)
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("heading", name="What is there now").wait_for()
+        page.get_by_text("Theirs, meanwhile.").wait_for()
+        assert page.get_by_label("What to do").input_value() == "Mine, and long.\n\n- one\n- two"
+        looked_at(page, "ticket-edit-conflict")
+        page.get_by_role("button", name="Save mine in its place").click()
+        page.wait_for_url(f"**{ticket.get_absolute_url()}")
+        page.get_by_text("Mine, and long.").wait_for()
 
 
 def test_a_message_needs_no_script(stack: Stack, browser: Browser, world: World, ticket: Ticket) -> None:

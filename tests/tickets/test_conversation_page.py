@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.signing_in import ROLES, Counted, SignIn
 from tests.tickets import build
@@ -110,6 +111,21 @@ def test_a_message_is_withdrawn_where_it_stands(world: World, sign_in: SignIn, t
     answer = browser.post(url_of(ticket, "messages/2/withdraw/"))
     assert answer.status_code == 409
     assert "taken by turn 1" in shown(answer.content.decode(), 2)
+
+
+def test_files_come_with_their_message_or_not_at_all(world: World, sign_in: SignIn, ticket: Ticket) -> None:
+    browser = sign_in(world.operator)
+    sent = {"body": "", "files": [SimpleUploadedFile("a.log", b"one"), SimpleUploadedFile("b.log", b"two")]}
+    assert browser.post(url_of(ticket), sent).status_code == 302
+    message = shown(browser.get(ticket.get_absolute_url()).content.decode(), 1)
+    assert "a.log" in message and "b.log" in message
+    sent = {"body": "x" * 20_001, "files": [SimpleUploadedFile("c.log", b"three")]}
+    assert "Choose the files again" in browser.post(url_of(ticket), sent).content.decode()
+    sent = {"body": "Kept", "files": [SimpleUploadedFile("d.log", b"four"), SimpleUploadedFile("e.log", b"")]}
+    answer = browser.post(url_of(ticket), sent)
+    assert answer.status_code == 422 and "e.log is empty" in answer.content.decode()
+    assert Message.objects.count() == 1
+    assert set(ticket.attachments.values_list("name", flat=True)) == {"a.log", "b.log"}
 
 
 # Refused, and kept ------------------------------------------------------------------------------

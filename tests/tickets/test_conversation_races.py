@@ -132,6 +132,9 @@ if ending == "killed":
 if ending == "signals":
     said = {"ticket": os.environ["SHIPROOM_TICKET"], "nonce": os.environ["SHIPROOM_NONCE"]}
     print(json.dumps({"mc_signal": "NEEDS_INPUT", **said, "payload": "Which **drain**?"}))
+if ending == "signals badly":
+    said = {"ticket": os.environ["SHIPROOM_TICKET"], "nonce": os.environ["SHIPROOM_NONCE"]}
+    print(json.dumps({"mc_signal": "BLOCKED", **said, "payload": "No\\0 \\ud800 way"}))
 """
 
 
@@ -181,6 +184,14 @@ def test_a_turn_is_given_what_waits_and_its_answer_stands_in_the_conversation(
     conversation.post(ticket, author=world.operator, body="The second one")
     prompt = run_turn(ticket, "signals")
     assert prompt.index("Which **drain**?") < prompt.index("New messages for you") < prompt.index("The second one")
+
+
+def test_no_answer_is_lost_over_a_character_that_no_database_keeps(world: World, ticket: Ticket, run_turn: Any) -> None:
+    conversation.post(ticket, author=world.operator, body="Mend the drain")
+    run_turn(ticket, "signals badly")
+    answer = Message.objects.get(author_kind="agent")
+    assert answer.body.startswith("No") and answer.body.endswith("way")
+    assert (ticket.state, Delivery.objects.get().state) == ("blocked", "acknowledged")
 
 
 @pytest.mark.parametrize("ending", ["silent", "killed"])
