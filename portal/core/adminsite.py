@@ -17,15 +17,18 @@ from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.forms import ActionForm
 
 from portal.core.access import is_admin
+from portal.core.deeds import Doing
 from portal.core.lifecycle import Gone, Refused, plain
 from portal.core.unit import unit_of_work
 
 # a control beside the action, in the coloured bar
 ACTION_CLASSES: Final = "bg-white text-base-900 rounded-default px-2 py-1"
+# of a stored text, beside the one that was typed over an older one
+SHOWN_CHARS: Final = 2000
 
 
 def write_changed(row: Model, values: dict[str, Any], kind: str, subject: str) -> None:
@@ -43,7 +46,7 @@ def write_changed(row: Model, values: dict[str, Any], kind: str, subject: str) -
         )
 
 
-class Admin(ModelAdmin):  # type: ignore[misc]
+class Admin(Doing):
     """An admin page of ours."""
 
     show_full_result_count = False
@@ -70,13 +73,21 @@ class Admin(ModelAdmin):  # type: ignore[misc]
         return found
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """A rule that says no is a message on the same page, and nothing was written."""
+        """A rule that says no is an error of the same form: nothing was written, nothing typed is lost."""
         try:
             answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
         except Refused as refusal:
-            messages.error(request, str(refusal))
-            return HttpResponseRedirect(request.get_full_path())
+            request.refusal = str(refusal)  # type: ignore[attr-defined]
+            answer = super().changeform_view(request, *args, **kwargs)
         return answer
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made = super().get_form(request, obj, change=change, **kwargs)
+        refusal = getattr(request, "refusal", "")
+        if refusal:
+            # The class was made for this request alone.
+            made.clean = _refusing(made.clean, refusal)
+        return made
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
@@ -156,6 +167,16 @@ class Admin(ModelAdmin):  # type: ignore[misc]
         return (*own, "history") if obj is not None and "history" not in own else own
 
 
+def _refusing(clean: Callable[[Any], Any], refusal: str) -> Callable[[Any], Any]:
+    def refuse(form: Any) -> Any:
+        cleaned = clean(form)
+        if not form.errors:
+            form.add_error(None, refusal)
+        return cleaned
+
+    return refuse
+
+
 def history_url(subject: str) -> str:
     return f"{reverse('admin:core_activity_changelist')}?{urlencode({'subject': subject})}"
 
@@ -182,6 +203,15 @@ class ReadOnly(Admin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class Record(ReadOnly):
+    """Such rows with all their columns, but for those that are excluded."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        hidden = {"id", *(self.exclude or ())}
+        own = tuple(field.name for field in self.opts.concrete_fields if field.name not in hidden)
+        return (*own, "history") if hasattr(self.model, "subject") else own
 
 
 class Rows(TabularInline):  # type: ignore[misc]
@@ -216,7 +246,12 @@ class EditableRows(TabularInline):  # type: ignore[misc]
 
 
 class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]
-    """A form of a row with a version: it says which version its sender saw."""
+    """A form of a row with a version: it says which version its sender saw.
+
+    Where that is an old one, what was typed stays and what is stored stands
+    beside it; the form now speaks of the version that it shows, so that
+    sending it again is a decision.
+    """
 
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -227,7 +262,23 @@ class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if self.instance.pk and self.cleaned_data.get("seen") != self.instance.version:
+            self._show_both()
             raise forms.ValidationError(
-                "It has changed since you opened it. Look again, then decide; what you typed is below."
+                "It has changed since you opened it. What you typed is below, with what is there now beside it where"
+                " they differ. Save again to put yours in its place."
             )
         return cleaned
+
+    def _show_both(self) -> None:
+        data: Any = self.data.copy()  # type: ignore[attr-defined]
+        typed = set(self.changed_data)
+        for name in [name for name in self.fields if name != "seen"]:
+            stored = str(getattr(self.instance, name))
+            if name not in typed:
+                data[self.add_prefix(name)] = stored
+            elif self.cleaned_data.get(name) != stored:
+                more = f" … ({len(stored):,} characters)" if len(stored) > SHOWN_CHARS else ""
+                self.add_error(name, f"Now it is: {stored[:SHOWN_CHARS] or 'empty'}{more}")
+            data[self.add_initial_prefix(name)] = stored
+        data[self.add_prefix("seen")] = str(self.instance.version)
+        self.data = data

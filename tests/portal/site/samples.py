@@ -6,9 +6,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from deployments.models import Deployment, Environment, Service, Verdict
-from reviews.models import Finding, Occurrence, Review, Series
+from reviews.models import ActionItem, Check, Finding, Fingerprint, ImportRow, Occurrence, Review, Series
 from tests.factories import World
-from tickets.models import Ticket, TicketState
+from tickets.models import Attachment, Delivery, KeyAlias, Message, Ticket, TicketState, Turn, Workspace
 from workers.models import Agent, AgentVersion, Attempt, AttemptOutput, Job, JobState, Worker
 
 
@@ -29,8 +29,10 @@ def one_of_each(world: World, n: int) -> None:
             state=state,
             agent_version=version,
         )
+    ticket = Ticket.objects.get(key=f"MC-{100 * n + 1}")
     Worker.objects.create(name=f"short@host.{n}", pool="short", host="host", pid=n + 1)
     _jobs(world, n, now)
+    _conversation(world, n, ticket, version)
     _reviews(world, n)
     _deployment(world, n)
 
@@ -63,6 +65,43 @@ def _jobs(world: World, n: int, now: datetime) -> None:
             AttemptOutput.objects.create(attempt=attempt, offset=0, length=6, text="output")
 
 
+def _conversation(world: World, n: int, ticket: Ticket, version: AgentVersion) -> None:
+
+    attempt = Attempt.objects.get(job__subject=f"ticket:MC-{n}", job__state=JobState.SUCCEEDED)
+    turn = Turn.objects.create(
+        ticket=ticket,
+        seq=1,
+        attempt=attempt,
+        agent_version=version,
+        nonce="n",
+        state="done",
+        verdict="The door is oiled.",
+    )
+    said = Message.objects.create(
+        ticket=ticket,
+        number=1,
+        author_kind="person",
+        author=world.operator,
+        author_label="Operator",
+        body="Oil the **upper** hinge first.",
+    )
+    Ticket.objects.filter(pk=ticket.pk).update(last_message=1)
+    Delivery.objects.create(message=said, turn=turn, state="acknowledged")
+    Attachment.objects.create(
+        ticket=ticket,
+        message=said,
+        name="hinge.log",
+        media_type="text/plain",
+        size_bytes=6,
+        digest="0" * 64,
+        stored_as=f"{n:040d}",
+        uploader=world.operator,
+        uploader_label="Operator",
+    )
+    KeyAlias.objects.create(project=world.mc, key=f"OLD-{n + 1}", ticket=ticket)
+    Workspace.objects.create(ticket=ticket, host="host", path="/srv/w", branch="mc-1", base_commit="0" * 40)
+
+
 def _reviews(world: World, n: int) -> None:
 
     series = Series.objects.create(project=world.mc, name=f"Series {n}")
@@ -70,14 +109,26 @@ def _reviews(world: World, n: int) -> None:
         series=series,
         number=1,
         title=f"Review {n}",
-        content=b"# x",
+        content=b"# Review\n\n## F-1: A hole\n\nSeverity: Critical\n",
         digest=hashlib.sha256(str(n).encode()).hexdigest(),
         state="planned",
     )
     finding = Finding.objects.create(
         series=series, identity=f"F-{n}", reference=f"F-{n}", title="A hole", severity="critical", state="open"
     )
-    Occurrence.objects.create(finding=finding, review=review, line_start=1, line_end=2)
+    Occurrence.objects.create(finding=finding, review=review, line_start=3, line_end=5, severity_as_written="Critical")
+    Fingerprint.objects.create(finding=finding, algorithm="title", algorithm_version=1, value=f"{n:064d}")
+    ImportRow.objects.create(
+        review=review,
+        n=1,
+        action="new",
+        reason="Not yet in this series.",
+        identity=f"F-{n}",
+        item={"title": "A hole", "severity": "critical"},
+        finding=finding,
+    )
+    Check.objects.create(review=review, n=1, name="make test", outcome="passed", line=7)
+    ActionItem.objects.create(review=review, n=1, text="Close the hole.", section="Next", done=False, line=9)
 
 
 def _deployment(world: World, n: int) -> None:

@@ -1,0 +1,204 @@
+"""Findings: what reviews say, how people answer, and the tickets made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from portal.core.adminsite import ACTION_CLASSES, ReadOnly, ReasonForm, Rows
+from portal.core.deeds import Deed
+from portal.core.lifecycle import Refused
+from reviews import answers
+from reviews.admin.reviews import with_review
+from reviews.models import Finding, FindingState, Fingerprint, ImportRow, Occurrence, Series
+from reviews.transitions import ANSWERS, FINDING
+from tickets.admin.asking import Nothing, Why
+
+SERIES_OFFERED = 50
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Withdrawn findings are in no list, unless somebody asks for them."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(FindingState.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
+        state = self.value()
+        return queryset.filter(state=state) if state else queryset.exclude(state=FindingState.WITHDRAWN)
+
+
+class TicketFilter(admin.SimpleListFilter):
+    title = "ticket"
+    parameter_name = "has_ticket"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "With a ticket"), ("no", "Without one")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
+        asked = self.value()
+        return queryset.filter(ticket__isnull=asked == "no") if asked in {"yes", "no"} else queryset
+
+
+class SeriesFilter(admin.SimpleListFilter):
+    """The newest series; any other is found by its name."""
+
+    title = "series"
+    parameter_name = "of_series"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = Series.objects.select_related("project").order_by("-id")[:SERIES_OFFERED]
+        return [(str(row.pk), f"{row.project.key} · {row.name}") for row in rows]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Finding]) -> QuerySet[Finding]:
+        asked = self.value() or ""
+        offered = {str(number) for number, _ in self.lookup_choices}
+        return queryset.filter(series_id=int(asked)) if asked in offered else queryset
+
+
+class Occurrences(Rows):
+    model = Occurrence
+    fields = ("review", "title", "severity_as_written", "status", "tier", "line_start", "line_end")
+    readonly_fields = fields
+    ordering = ("-id",)
+    per_page = 20
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return with_review(super().get_queryset(request)).select_related("finding")
+
+
+class ImportRows(Rows):
+    model = ImportRow
+    verbose_name_plural = "rows of plans that are about it"
+    fields = ("review", "n", "action", "reason", "outcome", "outcome_reason")
+    readonly_fields = fields
+    ordering = ("-id",)
+    per_page = 20
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return with_review(super().get_queryset(request))
+
+
+class Fingerprints(Rows):
+    model = Fingerprint
+    fields = ("algorithm", "algorithm_version", "value")
+    readonly_fields = fields
+    ordering = ("id",)
+    per_page = 20
+    show_change_link = False
+
+
+class FindingActions(ReasonForm):
+    """Beside the action: why, and the title where one ticket is made of all."""
+
+    together = forms.CharField(
+        label="",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            {"placeholder": "Title of one ticket", "aria-label": "Title of one ticket", "class": ACTION_CLASSES}
+        ),
+    )
+
+
+def make_ticket(finding: Finding, asked: dict[str, Any], request: HttpRequest) -> str:
+    made = answers.make_tickets([finding])
+    return f"{made[0].key} is made of it." if made else "Nothing new: it has its ticket."
+
+
+def answering(verb: str) -> Callable[[Finding, dict[str, Any], HttpRequest], str]:
+    def act(finding: Finding, asked: dict[str, Any], request: HttpRequest) -> str:
+        change = {"reason": asked["reason"], "expected_version": asked["expected_version"]}
+        if verb == "open_again":
+            answers.open_again(finding, **change)
+        else:
+            answers.answer(finding, verb, **change)
+        return f"{finding} is {finding.get_state_display().lower()}."
+
+    return act
+
+
+def allows(verb: str) -> Callable[[Finding], bool]:
+    return lambda finding: verb in {step.verb for step in FINDING.allowed(finding.state)}
+
+
+@admin.register(Finding)
+class FindingPage(ReadOnly):
+    list_display = ("__str__", "title", "severity", "state", "series", "ticket")
+    list_filter = (StateFilter, "severity", TicketFilter, "series__project", SeriesFilter)
+    list_select_related = ("series__project", "ticket")
+    search_fields = ("reference", "ticket_key", "title", "identity", "series__name")
+    ordering = ("-id",)
+    inlines = (Occurrences, Fingerprints, ImportRows)
+    action_form = FindingActions
+    actions = ("make_tickets", "make_one_ticket", "fix", "reject", "waive", "open_again")
+    fieldsets = (
+        (None, {"fields": ("title", "reference", "series", "severity", "category", "state", "version", "answer")}),
+        ("What becomes of it", {"fields": ("ticket", "ticket_key")}),
+        ("Where", {"fields": ("places", "identity", "created_at", "history")}),
+    )
+    deeds = (
+        Deed("ticket", "Make a ticket", Nothing, make_ticket, lambda finding: finding.ticket_id is None),
+        *(
+            Deed(verb, FINDING.transitions[verb].label, Why, answering(verb), allows(verb))
+            for verb in (*ANSWERS, "open_again")
+        ),
+    )
+
+    def standing(self, row: Finding) -> str:
+        if row.state == FindingState.WITHDRAWN:
+            return "The import that brought it was reverted. Applying that document again brings it back."
+        return ""
+
+    @admin.display(description="Files")
+    def places(self, finding: Finding) -> str:
+        return ", ".join(str(place) for place in finding.files[:50])
+
+    @admin.action(description="Make tickets, one each", permissions=["administer"])
+    def make_tickets(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self.each(request, queryset, lambda finding: answers.make_tickets([finding]), "with a ticket now")
+
+    @admin.action(description="Make one ticket of all, with the title", permissions=["administer"])
+    def make_one_ticket(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        title = request.POST.get("together", "").strip()
+        if not title:
+            messages.error(request, "Type the title of the ticket beside the action first.")
+            return
+        try:
+            made = answers.make_tickets(queryset.select_related("series__project").order_by("pk"), together=title)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return
+        for ticket in made:
+            messages.success(request, f"{ticket.key} is made of them.")
+        if not made:
+            messages.warning(request, "Nothing new: each of these findings has its ticket.")
+
+    @admin.action(description="Call fixed, with the reason", permissions=["administer"])
+    def fix(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self._answer(request, queryset, "fix", "fixed")
+
+    @admin.action(description="Reject, with the reason", permissions=["administer"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self._answer(request, queryset, "reject", "rejected")
+
+    @admin.action(description="Waive, with the reason", permissions=["administer"])
+    def waive(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self._answer(request, queryset, "waive", "waived")
+
+    @admin.action(description="Open again", permissions=["administer"])
+    def open_again(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        reason = self.reason(request)
+        self.each(request, queryset, lambda finding: answers.open_again(finding, reason=reason), "open again")
+
+    def _answer(self, request: HttpRequest, queryset: QuerySet[Finding], verb: str, said: str) -> None:
+        reason = self.reason(request)
+        self.each(request, queryset, lambda finding: answers.answer(finding, verb, reason=reason), said)

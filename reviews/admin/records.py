@@ -1,0 +1,107 @@
+"""What an import leaves behind, to be looked at; rows of a plan may be left out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from portal.core.adminsite import Record
+from portal.core.deeds import Deed
+from reviews import applying
+from reviews.admin.reviews import with_review
+from reviews.models import ActionItem, Check, Fingerprint, ImportRow, Occurrence, ReviewState
+from tickets.admin.asking import Button
+
+
+class OfReview(Record):
+    """Rows of a review, which comes with them, but without its document."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return with_review(super().get_queryset(request))
+
+
+def leave_out(row: ImportRow, asked: dict[str, Any], request: HttpRequest) -> str:
+    applying.leave_out(row, True)
+    return "Left out: applying the plan passes it by."
+
+
+def take_in(row: ImportRow, asked: dict[str, Any], request: HttpRequest) -> str:
+    applying.leave_out(row, False)
+    return "In the plan again."
+
+
+def waits(row: ImportRow) -> bool:
+    return row.review.state == ReviewState.PLANNED
+
+
+@admin.register(ImportRow)
+class ImportRowPage(OfReview):
+    list_display = ("n", "review", "action", "title", "ticket_key", "keys", "left_out", "outcome")
+    list_filter = ("action", "left_out", "keys", "outcome")
+    list_select_related = ("review__series",)
+    search_fields = ("=review__id", "identity", "ticket_key", "reason")
+    ordering = ("-review_id", "n")
+    actions = ("leave_out", "take_in")
+    deeds = (
+        Deed("leave_out", "Leave it out", Button, leave_out, lambda row: waits(row) and not row.left_out),
+        Deed("take_in", "Take it in again", Button, take_in, lambda row: waits(row) and row.left_out),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("finding")
+
+    def standing(self, row: ImportRow) -> str:
+        where = reverse("admin:reviews_review_change", args=[row.review_id])
+        return format_html('A row of the plan of <a class="underline" href="{}">{}</a>.', where, row.review)
+
+    @admin.display(description="Title")
+    def title(self, row: ImportRow) -> str:
+        return str(row.item.get("title") or row.identity)
+
+    @admin.action(description="Leave out of the plan", permissions=["administer"])
+    def leave_out(self, request: HttpRequest, queryset: QuerySet[ImportRow]) -> None:
+        self.each(request, queryset, lambda row: applying.leave_out(row, True), "left out")
+
+    @admin.action(description="Take in again", permissions=["administer"])
+    def take_in(self, request: HttpRequest, queryset: QuerySet[ImportRow]) -> None:
+        self.each(request, queryset, lambda row: applying.leave_out(row, False), "in the plan again")
+
+
+@admin.register(Occurrence)
+class OccurrencePage(OfReview):
+    list_display = ("finding", "review", "severity_as_written", "status", "line_start")
+    list_select_related = ("finding", "review__series")
+    search_fields = ("=finding__id", "=review__id", "title", "reference")
+    ordering = ("-id",)
+
+
+@admin.register(Fingerprint)
+class FingerprintPage(Record):
+    list_display = ("finding", "algorithm", "algorithm_version", "value")
+    list_filter = ("algorithm",)
+    list_select_related = ("finding",)
+    search_fields = ("=finding__id", "value")
+    ordering = ("-id",)
+
+
+@admin.register(Check)
+class CheckPage(OfReview):
+    list_display = ("name", "outcome", "review", "line")
+    list_filter = ("outcome",)
+    list_select_related = ("review__series",)
+    search_fields = ("=review__id", "name")
+    ordering = ("-id",)
+
+
+@admin.register(ActionItem)
+class ActionItemPage(OfReview):
+    list_display = ("text", "section", "done", "review", "line")
+    list_filter = ("done",)
+    list_select_related = ("review__series",)
+    search_fields = ("=review__id", "text")
+    ordering = ("-id",)

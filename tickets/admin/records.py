@@ -1,0 +1,100 @@
+"""What turns and conversations leave behind, to be looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from portal.core.adminsite import Record
+from portal.core.deeds import Deed
+from tickets import attachments, conversation
+from tickets.admin.asking import Button, Explained
+from tickets.models import Attachment, Author, Delivery, KeyAlias, Message, Turn, Workspace
+
+
+@admin.register(Turn)
+class TurnPage(Record):
+    list_display = ("ticket", "seq", "state", "agent_version", "exit_code", "started_at", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("ticket", "agent_version__agent")
+    search_fields = ("ticket__key",)
+    # what makes a turn's signal valid is nobody's to read
+    exclude = ("nonce",)
+    ordering = ("-id",)
+
+
+@admin.register(Workspace)
+class WorkspacePage(Record):
+    list_display = ("ticket", "host", "branch", "base_commit")
+    list_select_related = ("ticket",)
+    search_fields = ("ticket__key", "host", "branch")
+    ordering = ("-id",)
+
+
+@admin.register(KeyAlias)
+class KeyAliasPage(Record):
+    list_display = ("key", "ticket", "project")
+    list_filter = ("project",)
+    list_select_related = ("ticket", "project")
+    search_fields = ("key", "ticket__key")
+    ordering = ("-id",)
+
+
+def withdraw(message: Message, asked: dict[str, Any], request: HttpRequest) -> str:
+    conversation.withdraw(message, by=request.user)  # type: ignore[arg-type]
+    return f"#{message.number} is withdrawn."
+
+
+def may_be_withdrawn(message: Message) -> bool:
+    return message.author_kind == Author.PERSON and message.withdrawn_at is None
+
+
+@admin.register(Message)
+class MessagePage(Record):
+    deeds = (Deed("withdraw", "Withdraw", Button, withdraw, may_be_withdrawn, danger=True),)
+    list_display = ("ticket", "number", "author_kind", "author_label", "internal", "created_at", "withdrawn_at")
+    list_filter = ("author_kind", "internal")
+    list_select_related = ("ticket",)
+    search_fields = ("ticket__key", "author_label")
+    ordering = ("-id",)
+
+
+@admin.register(Delivery)
+class DeliveryPage(Record):
+    list_display = ("message", "turn", "state", "taken_at", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("message__ticket", "turn__ticket")
+    search_fields = ("message__ticket__key",)
+    ordering = ("-id",)
+
+
+def download(attachment: Attachment) -> str:
+    """A link to the bytes, by the door of the ticket's page; the name alone once they were removed."""
+    if attachment.removed_at is not None:
+        return attachment.name
+    url = reverse("attachment", args=[attachment.ticket.key, attachment.pk])
+    style = "text-primary-600 dark:text-primary-500"
+    return format_html('<a class="{}" href="{}" download><bdi>{}</bdi></a>', style, url, attachment.name)
+
+
+def remove(attachment: Attachment, asked: dict[str, Any], request: HttpRequest) -> str:
+    attachments.remove(attachment, reason=asked["reason"], by=request.user)  # type: ignore[arg-type]
+    return f"{attachment.name} is removed."
+
+
+@admin.register(Attachment)
+class AttachmentPage(Record):
+    list_display = ("name", "ticket", "media_type", "size_bytes", "uploader_label", "created_at", "removed_at")
+    list_filter = ("media_type",)
+    list_select_related = ("ticket",)
+    search_fields = ("ticket__key", "name", "digest")
+    exclude = ("stored_as",)
+    ordering = ("-id",)
+    deeds = (Deed("remove", "Remove", Explained, remove, lambda row: row.removed_at is None, danger=True),)
+
+    def standing(self, row: Attachment) -> str:
+        return format_html("The file: {}", download(row)) if row.removed_at is None else "Its bytes were removed."
