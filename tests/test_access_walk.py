@@ -84,6 +84,7 @@ class Walker:
         with _as_it_was(keep):
             client = self.client(who, **options)
             answer = client.generic(method, address, content_type="application/x-www-form-urlencoded")
+            _to_its_end(answer)
             return answer.status_code, answer.headers.get("Location", "")
 
     def call(self, who: str, method: str, address: str, body: Any, *, by_token: bool = True) -> Answer:
@@ -93,7 +94,14 @@ class Walker:
             content = "" if body is None else json.dumps(body)
             client = Client(raise_request_exception=False) if by_token else self.client(who)
             answer = client.generic(method, address, content, content_type="application/json", headers=headers)
+            _to_its_end(answer)
             return answer.status_code, ""
+
+
+def _to_its_end(answer: Any) -> None:
+    """A file that is sent is closed when it was read to its end."""
+    if answer.streaming:
+        assert b"".join(answer.streaming_content) is not None
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
@@ -19,10 +21,11 @@ from portal.core import access, cause, tokens
 from portal.core.access import Rule
 from portal.core.cause import Actor
 from portal.core.doors import Finder
-from portal.core.lifecycle import Refused
+from portal.core.lifecycle import Refused, Tracked, declared
 from portal.core.models import ApiToken
 
 log = structlog.get_logger(__name__)
+CODES: Final = {400: "bad_request", 410: "gone", 413: "too_large", 415: "media_type", 422: "unfit", 503: "unavailable"}
 
 
 class Token(HttpBearer):
@@ -44,10 +47,10 @@ api = NinjaAPI(
 
 
 class Unfit(HttpError):
-    """A parameter of the query that cannot be; 400, with its name."""
+    """What was sent cannot be; 400, or another status, with the name of the parameter or field."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(400, message)
+    def __init__(self, field: str, message: str, status: int = 400) -> None:
+        super().__init__(status, message)
         self.field = field
 
 
@@ -68,7 +71,8 @@ def operation(
     ignored. A token without the right to write may only read, whatever its
     user may.
     """
-    declared = access.declare(name, "api", rule)
+    operation = access.declare(name, "api", rule)
+    named = set(re.findall(r"{(?:\w+:)?(\w+)}", path))
 
     def guard(view: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(view)
@@ -78,7 +82,7 @@ def operation(
             if method != "get" and not token.may_write:
                 raise access.Forbidden("This token may only read. Issue one that may write.")
             _check_query(request, query)
-            found = find(**{key: value for key, value in arguments.items() if f"{{{key}}}" in path}) if find else None
+            found = find(**{key: value for key, value in arguments.items() if key in named}) if find else None
             if find and found is None:
                 raise access.Hidden("There is nothing here for you.")
             access.check(user, rule, found.scope if found else "")
@@ -87,7 +91,9 @@ def operation(
             with cause.acting(actor, because=f"{request.method} {request.path}"[:120]):
                 return view(request, **arguments)
 
-        guarded.operation = declared  # type: ignore[attr-defined]
+        # Annotations are names of the view's own module: ninja would look for them in this one.
+        guarded.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
+        guarded.operation = operation  # type: ignore[attr-defined]
         route: Callable[[Callable[..., Any]], Callable[..., Any]] = getattr(api, method)(
             path, operation_id=name, **options
         )
@@ -107,9 +113,11 @@ def _check_query(request: HttpRequest, query: type[Schema] | None) -> None:
             raise Unfit(name, f"{name} is given twice.")
 
 
-def _error(request: HttpRequest, status: int, code: str, message: str, field: str = "") -> HttpResponse:
-    body = {"error": {"code": code, "field": field, "message": message, "request_id": cause.current().request_id}}
-    return api.create_response(request, body, status=status)
+def _error(
+    request: HttpRequest, status: int, code: str, message: str, field: str = "", more: dict[str, Any] | None = None
+) -> HttpResponse:
+    said = {"code": code, "field": field, "message": message, "request_id": cause.current().request_id}
+    return api.create_response(request, {"error": said | (more or {})}, status=status)
 
 
 @api.exception_handler(access.Denied)
@@ -121,7 +129,29 @@ def _denied(request: HttpRequest, error: access.Denied) -> HttpResponse:
 
 @api.exception_handler(Refused)
 def _refused(request: HttpRequest, error: Refused) -> HttpResponse:
-    return _error(request, 409, "refused", str(error))
+    """409, unless the refusal itself is about something else: a file too large, no room for it."""
+    if error.status != 409:
+        return _error(request, error.status, CODES.get(error.status, "refused"), str(error))
+    return _error(request, 409, "refused", str(error), more=_standing(request))
+
+
+def _standing(request: HttpRequest) -> dict[str, Any]:
+    """Where the row stands now: its state, what that allows, and the version to send."""
+    row = getattr(request, "found", None)
+    if not isinstance(row, Tracked):
+        return {}
+    now = type(row)._default_manager.filter(pk=row.pk).values_list("state", "version").first()
+    if now is None:
+        return {}
+    return {"state": now[0], "allowed": verbs(row, now[0]), "version": now[1]}
+
+
+def verbs(row: Tracked, state: str) -> list[str]:
+    """What a person may do with such a row in that state."""
+    kind = str(row._meta.model_name)
+    return [
+        step.verb for machine in declared() if machine.kind == kind for step in machine.allowed(state) if step.label
+    ]
 
 
 @api.exception_handler(ValidationError)
@@ -140,8 +170,7 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
         answer = _error(request, 401, "sign_in", "Send a token that is valid: Authorization: Bearer srm_...")
         answer["WWW-Authenticate"] = "Bearer"
         return answer
-    codes = {413: "too_large", 415: "media_type"}
-    code = codes.get(error.status_code, "bad_request")
+    code = CODES.get(error.status_code, "bad_request")
     return _error(request, error.status_code, code, str(error), getattr(error, "field", ""))
 
 

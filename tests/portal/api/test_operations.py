@@ -45,7 +45,13 @@ class TestTickets:
             "state": "open",
             "version": 1,
             "allowed": ["assign"],
+            "body": "secret words",
+            "aliases": [],
+            "findings": [],
+            "messages": 0,
         }
+        (row,) = call("get", "/tickets", world.viewer).json()["items"]
+        assert set(row) == {"key", "project", "title", "state", "version", "allowed"}
 
     def test_a_list_holds_what_its_reader_sees_newest_first(self, call: Call, world: World) -> None:
         for title in ("one", "two"):

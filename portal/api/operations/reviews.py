@@ -1,0 +1,384 @@
+"""Reviews: received, read, applied, taken back."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from django.db.models import Count
+from django.http import HttpRequest
+from ninja import Field, Query, Schema
+
+from portal.api.doors import Unfit, operation, verbs
+from portal.api.shapes import Flag, Paged, Reason, Strict, Versioned, decoded, moment, page, project_by_key
+from portal.core import limits
+from portal.core.access import SIGNED_IN, Role, within
+from portal.core.doors import Found
+from portal.core.lifecycle import Stale
+from reviews import applying, documents
+from reviews.models import ImportRow, Review, ReviewState
+from reviews.queries.reviews import review_by_number
+from tickets.models import Project
+from tickets.queries import seen_by
+
+PARTS_SHOWN = 200
+
+
+class ReviewIn(Strict):
+    series: str = Field(min_length=1, max_length=200, pattern=r"\S")
+    file_name: str = Field("", max_length=200)
+    # exactly one: the document's bytes, so that what is stored is what was sent, or its text
+    content_base64: str | None = None
+    text: str | None = None
+
+
+class Received(Schema):
+    id: int
+    series: str
+    version: int
+    state: str
+    sha256: str
+    new: bool
+
+
+class ReviewOut(Schema):
+    id: int
+    project: str
+    series: str
+    number: int
+    title: str
+    file_name: str
+    sha256: str
+    state: str
+    # what a change of it must say
+    version: int
+    allowed: list[str]
+    uploaded_at: str
+
+
+class Total(Schema):
+    stated: dict[str, int]
+    found: dict[str, int]
+    disagreements: list[str]
+
+
+class CheckOut(Schema):
+    name: str
+    outcome: str
+    detail: str
+    line: int
+
+
+class ActionItemOut(Schema):
+    text: str
+    section: str
+    done: bool | None
+    line: int
+
+
+class ReviewWhole(ReviewOut):
+    error: str
+    stale: bool
+    document_keys: bool
+    subject_ticket: str | None
+    verdict: str
+    notes: list[str]
+    totals: Total
+    plan: dict[str, int]
+    checks: list[CheckOut]
+    action_items: list[ActionItemOut]
+    # of checks and action items, how many are not in this answer
+    more: int
+
+
+class Reviews(Schema):
+    items: list[ReviewOut]
+    # pass as ``before`` for the next page; absent on the last
+    next: str | None = None
+
+
+class Listing(Paged):
+    project: str = Field("", max_length=10)
+    series: str = Field("", max_length=200)
+    state: str = Field("", max_length=20)
+
+
+class RowOut(Schema):
+    n: int
+    action: str
+    reason: str
+    title: str
+    severity: str | None
+    finding: int | None
+    ticket_key: str
+    keys: str
+    left_out: bool
+    outcome: str
+    outcome_reason: str
+
+
+class Rows(Schema):
+    items: list[RowOut]
+    # pass as ``after`` for the next page; absent on the last
+    next: str | None = None
+
+
+class RowsAsked(Strict):
+    action: Literal["", "new", "seen", "close", "reopen", "carry"] = ""
+    after: int = Field(0, ge=0, le=2**31 - 1)
+    limit: int = Field(100, ge=1, le=500)
+
+
+class ApplyIn(Versioned):
+    document_keys: Flag = True
+
+
+class RevertIn(Versioned):
+    reason: Reason
+
+
+class DiscardIn(Versioned):
+    reason: str = Field("", max_length=2000)
+
+
+class LeaveOutIn(Versioned):
+    left_out: Flag
+
+
+class AppliedOut(Schema):
+    review: ReviewOut
+    new: int
+    seen: int
+    closed: int
+    reopened: int
+    carried: int
+    linked: int
+
+
+class RevertedOut(Schema):
+    review: ReviewOut
+    taken_back: int
+    kept: int
+
+
+def find_review(number: int) -> Found | None:
+    review = review_by_number(number)
+    return Found(review, review.series.project.scope) if review else None
+
+
+def find_row(number: int, n: int) -> Found | None:
+    found = find_review(number)
+    row = ImportRow.objects.filter(review=found.object, n=n).first() if found and n < 2**31 else None
+    return Found(row, found.scope) if found and row else None
+
+
+def shown(review: Review) -> dict[str, Any]:
+    return {
+        "id": review.pk,
+        "project": review.series.project.key,
+        "series": review.series.name,
+        "number": review.number,
+        "title": review.title,
+        "file_name": review.file_name,
+        "sha256": review.digest,
+        "state": review.state,
+        "version": review.version,
+        "allowed": verbs(review, review.state),
+        "uploaded_at": moment(review.uploaded_at),
+    }
+
+
+def whole(review: Review) -> dict[str, Any]:
+    reading = review.reading
+    parts = review.checks.order_by("n"), review.action_items.order_by("n")
+    checks, items = (list(rows[:PARTS_SHOWN]) for rows in parts)
+    return shown(review) | {
+        "error": review.error,
+        "stale": applying.plan_is_stale(review),
+        "document_keys": review.document_keys,
+        "subject_ticket": review.subject_ticket.key if review.subject_ticket else None,
+        "verdict": reading.get("verdict") or "",
+        "notes": [str(note) for note in reading.get("notes") or []][:PARTS_SHOWN],
+        "totals": {
+            "stated": reading.get("stated") or {},
+            "found": reading.get("found") or {},
+            "disagreements": [str(said) for said in reading.get("disagreements") or []][:PARTS_SHOWN],
+        },
+        "plan": dict(review.rows.values_list("action").annotate(number=Count("id")).order_by("action")),
+        "checks": checks,
+        "action_items": items,
+        "more": sum(rows.count() for rows in parts) - len(checks) - len(items),
+    }
+
+
+def row_shown(row: ImportRow) -> dict[str, Any]:
+    return {
+        "n": row.n,
+        "action": row.action,
+        "reason": row.reason,
+        "title": str(row.item.get("title") or ""),
+        "severity": row.item.get("severity"),
+        "finding": row.finding_id,
+        "ticket_key": row.ticket_key,
+        "keys": row.keys,
+        "left_out": row.left_out,
+        "outcome": row.outcome,
+        "outcome_reason": row.outcome_reason,
+    }
+
+
+# Reading ----------------------------------------------------------------------
+
+
+@operation("get", "/reviews", "api.reviews", SIGNED_IN, query=Listing, response=Reviews)
+def reviews(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
+    """The reviews that the token's user sees, newest first."""
+    if listing.state and listing.state not in ReviewState.values:
+        raise Unfit("state", f"state is one of: {', '.join(ReviewState.values)}.")
+    rows = Review.objects.select_related("series__project").defer("content", "reading")
+    wanted = {"series__project__key": listing.project, "series__name": listing.series, "state": listing.state}
+    asked = {column: value for column, value in wanted.items() if value}
+    return page(seen_by(request.user, rows, "series__project").filter(**asked), listing, shown)
+
+
+@operation("get", "/reviews/{int:number}", "api.review", within(Role.VIEWER), find=find_review, response=ReviewWhole)
+def review(request: HttpRequest, number: int) -> dict[str, Any]:
+    """One review: what was read of it, and what its state allows."""
+    return whole(request.found)  # type: ignore[attr-defined]
+
+
+@operation(
+    "get",
+    "/reviews/{int:number}/rows",
+    "api.review.rows",
+    within(Role.VIEWER),
+    find=find_review,
+    query=RowsAsked,
+    response=Rows,
+)
+def rows(request: HttpRequest, number: int, asked: Query[RowsAsked]) -> dict[str, Any]:
+    """The rows of its plan, in order; what was done with each, once it was applied."""
+    every = ImportRow.objects.filter(review=request.found, n__gt=asked.after).order_by("n")  # type: ignore[attr-defined]
+    if asked.action:
+        every = every.filter(action=asked.action)
+    found = list(every[: asked.limit + 1])
+    held = found[: asked.limit]
+    return {
+        "items": [row_shown(row) for row in held],
+        "next": str(held[-1].n) if len(found) > len(held) else None,
+    }
+
+
+# Receiving --------------------------------------------------------------------
+
+
+@operation(
+    "post",
+    "/projects/{key}/reviews",
+    "api.review.upload",
+    within(Role.OPERATOR),
+    find=project_by_key,
+    response=Received,
+)
+def upload(request: HttpRequest, key: str, body: ReviewIn) -> dict[str, Any]:
+    """Store a document and have it read. The same document again is answered with the review that is there."""
+    project: Project = request.found  # type: ignore[attr-defined]
+    review, made = documents.receive(project, series_name=body.series, content=_content(body), file_name=body.file_name)
+    return {
+        "id": review.pk,
+        "series": review.series.name,
+        "version": review.number,
+        "state": review.state,
+        "sha256": review.digest,
+        "new": made,
+    }
+
+
+def _content(body: ReviewIn) -> bytes:
+    if (body.content_base64 is None) == (body.text is None):
+        raise Unfit("content_base64", "Send content_base64 or text, one of the two.")
+    most = limits.value("DOCUMENT_MAX_BYTES")
+    content = (
+        body.text.encode() if body.text is not None else decoded("content_base64", body.content_base64 or "", most)
+    )
+    if not content or len(content) > most:
+        status = 413 if content else 400
+        field = "text" if body.text is not None else "content_base64"
+        raise Unfit(field, f"A document has 1 to {most} bytes; yours has {len(content)}.", status)
+    return content
+
+
+# Changing ---------------------------------------------------------------------
+
+
+@operation(
+    "post",
+    "/reviews/{int:number}/apply",
+    "api.review.apply",
+    within(Role.REVIEWER),
+    find=find_review,
+    response=AppliedOut,
+)
+def apply(request: HttpRequest, number: int, body: ApplyIn) -> dict[str, Any]:
+    """Turn the plan into findings; ``document_keys`` says whether tickets take the keys of the document."""
+    review: Review = request.found  # type: ignore[attr-defined]
+    done = applying.apply(review, document_keys=body.document_keys, expected_version=body.version)
+    return done._asdict() | {"review": shown(review)}
+
+
+@operation(
+    "post",
+    "/reviews/{int:number}/revert",
+    "api.review.revert",
+    within(Role.REVIEWER),
+    find=find_review,
+    response=RevertedOut,
+)
+def revert(request: HttpRequest, number: int, body: RevertIn) -> dict[str, Any]:
+    """Take back what applying did; what somebody has touched since is kept."""
+    review: Review = request.found  # type: ignore[attr-defined]
+    done = applying.revert(review, reason=body.reason, expected_version=body.version)
+    return done._asdict() | {"review": shown(review)}
+
+
+@operation(
+    "post",
+    "/reviews/{int:number}/discard",
+    "api.review.discard",
+    within(Role.REVIEWER),
+    find=find_review,
+    response=ReviewOut,
+)
+def discard(request: HttpRequest, number: int, body: DiscardIn) -> dict[str, Any]:
+    """Put a plan aside; the document stays."""
+    review: Review = request.found  # type: ignore[attr-defined]
+    return shown(applying.discard(review, reason=body.reason, expected_version=body.version))
+
+
+@operation(
+    "post",
+    "/reviews/{int:number}/read_again",
+    "api.review.read_again",
+    within(Role.OPERATOR),
+    find=find_review,
+    response=ReviewOut,
+)
+def read_again(request: HttpRequest, number: int, body: Versioned) -> dict[str, Any]:
+    """Have the document read again: a new plan."""
+    review: Review = request.found  # type: ignore[attr-defined]
+    if review.version != body.version:
+        raise Stale(review.subject, body.version, review.version)
+    return shown(documents.read_again(review))
+
+
+@operation(
+    "post",
+    "/reviews/{int:number}/rows/{int:n}/leave_out",
+    "api.review.leave_out",
+    within(Role.REVIEWER),
+    find=find_row,
+    response=RowOut,
+)
+def leave_out(request: HttpRequest, number: int, n: int, body: LeaveOutIn) -> dict[str, Any]:
+    """Take a row out of the plan, or in again; ``version`` is the review's."""
+    row: ImportRow = request.found  # type: ignore[attr-defined]
+    return row_shown(applying.leave_out(row, body.left_out, expected_version=body.version))

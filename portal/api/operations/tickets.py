@@ -1,0 +1,126 @@
+"""Tickets: listed, read, written, assigned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Field, Query, Schema
+from ninja.errors import HttpError
+
+from portal.api.doors import operation, verbs
+from portal.api.shapes import Paged, Versioned, bounded, page
+from portal.core import limits
+from portal.core.access import SIGNED_IN, Role, within
+from portal.core.doors import Found
+from tickets import work
+from tickets.keys import find_by_name
+from tickets.models import Ticket, TicketState
+from tickets.queries import seen_by
+from tickets.rights import is_key
+from workers.models import Agent
+
+SHOWN = 50
+
+
+class TicketOut(Schema):
+    key: str
+    project: str
+    title: str
+    state: str
+    version: int
+    allowed: list[str]
+
+
+class TicketWhole(TicketOut):
+    body: str
+    # other names of it, and the findings that it is about
+    aliases: list[str]
+    findings: list[int]
+    messages: int
+
+
+class Tickets(Schema):
+    items: list[TicketOut]
+    # pass as ``before`` for the next page; absent on the last
+    next: str | None = None
+
+
+class Listing(Paged):
+    project: str = Field("", max_length=10)
+    state: str = Field("", max_length=20)
+
+
+class EditIn(Versioned):
+    title: str
+    body: str
+
+
+class AssignIn(Versioned):
+    agent: str = Field(max_length=60)
+
+
+def ticket_by_key(key: str) -> Found | None:
+    """By its key, or by another name that it alone has."""
+    ticket = find_by_name(key) if is_key(key) else None
+    return Found(ticket, ticket.project.scope) if ticket else None
+
+
+def shown(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "key": ticket.key,
+        "project": ticket.project.key,
+        "title": ticket.title,
+        "state": ticket.state,
+        "version": ticket.version,
+        "allowed": verbs(ticket, ticket.state),
+    }
+
+
+def whole(ticket: Ticket) -> dict[str, Any]:
+    findings = ticket.findings.exclude(state="withdrawn").order_by("pk")
+    return shown(ticket) | {
+        "body": ticket.body,
+        "aliases": list(ticket.aliases.order_by("pk").values_list("key", flat=True)[:SHOWN]),
+        "findings": list(findings.values_list("pk", flat=True)[:SHOWN]),
+        "messages": ticket.last_message,
+    }
+
+
+@operation("get", "/tickets", "api.tickets", SIGNED_IN, query=Listing, response=Tickets)
+def tickets(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
+    """The tickets that the token's user sees, newest first."""
+    if listing.state and listing.state not in TicketState.values:
+        raise HttpError(400, f"state is one of: {', '.join(TicketState.values)}.")
+    rows = seen_by(request.user, Ticket.objects.select_related("project").defer("body"))
+    if listing.project:
+        rows = rows.filter(project__key=listing.project)
+    if listing.state:
+        rows = rows.filter(state=listing.state)
+    return page(rows, listing, shown)
+
+
+@operation("get", "/tickets/{key}", "api.ticket", within(Role.VIEWER), find=ticket_by_key, response=TicketWhole)
+def ticket(request: HttpRequest, key: str) -> dict[str, Any]:
+    return whole(request.found)  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/edit", "api.ticket.edit", within(Role.OPERATOR), find=ticket_by_key, response=TicketWhole
+)
+def edit(request: HttpRequest, key: str, body: EditIn) -> dict[str, Any]:
+    """Other words for it; an old ``version`` is refused, and nothing is written."""
+    title = bounded("title", " ".join(body.title.split()), limits.value("TITLE_MAX_CHARS"), required=True)
+    text = bounded("body", body.body, limits.value("BODY_MAX_CHARS"))
+    return whole(work.edit(request.found, title=title, body=text, expected_version=body.version))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/assign", "api.ticket.assign", within(Role.OPERATOR), find=ticket_by_key, response=TicketOut
+)
+def assign(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
+    """Queue a turn; ``version`` is the ticket's as it was read, so a repeated call is refused, not doubled."""
+    agent = Agent.objects.filter(name=body.agent).first()
+    if agent is None:
+        raise HttpError(400, f"There is no agent {body.agent}.")
+    return shown(work.assign(request.found, agent, expected_version=body.version))  # type: ignore[attr-defined]

@@ -1,0 +1,128 @@
+"""Findings through the API: listed, answered, made into tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reviews.models import Finding
+from tests.factories import World, project
+from tests.reviews import build
+from tickets.models import Ticket
+
+pytestmark = pytest.mark.django_db
+Call = Callable[..., Any]
+
+
+def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+    found: dict[str, Any] = answer.json()["error"]
+    assert (answer.status_code, found["code"]) == (status, code), found
+    return found
+
+
+def listed(call: Call, world: World, query: str) -> set[int]:
+    answer = call("get", f"/findings?{query}", world.viewer)
+    assert answer.status_code == 200, answer.content
+    return {row["id"] for row in answer.json()["items"]}
+
+
+class TestReading:
+    def test_filters_find_what_they_name(self, call: Call, world: World) -> None:
+        review = build.applied(world.mc)
+        other = build.finding(world.mc, "waived", "low")
+        drain, upload, delay = Finding.objects.filter(series=review.series).order_by("pk")
+        build.finding(world.mc, "withdrawn")
+        build.finding(project("XX", "Another"))
+        call("post", "/projects/MC/findings/tickets", world.operator, {"findings": [drain.pk]})
+        for query, found in (
+            ("", {drain, upload, delay, other}),
+            ("state=open", {drain, upload, delay}),
+            ("severity=critical", {drain}),
+            ("series=Sample", {other}),
+            (f"review={review.pk}", {drain, upload, delay}),
+            ("ticket=with", {drain}),
+            ("ticket=without&state=open", {upload, delay}),
+            ("q=anonymous", {upload}),
+            ("project=XX", set()),
+        ):
+            assert listed(call, world, query) == {finding.pk for finding in found}, query
+
+    @pytest.mark.parametrize(
+        ("query", "field"),
+        [
+            ("state=withdrawn", "state"),
+            ("state=x", "state"),
+            ("severity=awful", "severity"),
+            ("ticket=maybe", "ticket"),
+            ("review=x", "review"),
+            ("q=" + "x" * 201, "q"),
+            ("limit=101", "limit"),
+            ("answer=x", "answer"),
+        ],
+    )
+    def test_a_filter_that_cannot_be_is_refused_by_name(self, call: Call, world: World, query: str, field: str) -> None:
+        answer = call("get", f"/findings?{query}", world.viewer)
+        assert (answer.status_code, answer.json()["error"]["field"]) == (400, field)
+
+    def test_one_shows_what_reviews_say_of_it(self, call: Call, world: World) -> None:
+        review = build.applied(world.mc)
+        finding = Finding.objects.get(severity="critical")
+        shown = call("get", f"/findings/{finding.pk}", world.viewer).json()
+        assert set(shown["allowed"]) == {"fix", "reject", "waive"}
+        assert [(said["review"], said["number"]) for said in shown["occurrences"]] == [(review.pk, 1)]
+        assert shown["occurrences_more"] == 0
+        refused(call("get", f"/findings/{finding.pk}", world.outsider), 404, "not_found")
+
+
+class TestAnswering:
+    def test_each_answer_has_its_reason(self, call: Call, world: World) -> None:
+        for verb, state in (("fix", "fixed"), ("reject", "rejected"), ("waive", "waived")):
+            finding = build.finding(world.mc)
+            address = f"/findings/{finding.pk}/answer"
+            refused(call("post", address, world.reviewer, {"version": 1, "verb": verb, "reason": " "}), 400, "invalid")
+            body = {"version": 1, "verb": verb, "reason": "Seen by eye."}
+            assert call("post", address, world.reviewer, body).json()["state"] == state
+            twice = refused(call("post", address, world.reviewer, body), 409, "refused")
+            assert (twice["state"], twice["allowed"], twice["version"]) == (state, ["open_again"], 2)
+            body = {"version": 2, "verb": "open_again", "reason": "It came back."}
+            assert call("post", address, world.reviewer, body).json()["state"] == "open"
+
+    @pytest.mark.parametrize("verb", ["withdraw", "restore", "explode", "", None])
+    def test_no_other_verb_is_known(self, call: Call, world: World, verb: Any) -> None:
+        finding = build.finding(world.mc)
+        body = {"version": 1, "verb": verb, "reason": "x"}
+        refused(call("post", f"/findings/{finding.pk}/answer", world.reviewer, body), 400, "invalid")
+        finding.refresh_from_db()
+        assert finding.state == "open"
+
+
+class TestMakingTickets:
+    def make(self, call: Call, world: World, *findings: int, **body: Any) -> Any:
+        return call("post", "/projects/MC/findings/tickets", world.operator, {"findings": findings, **body})
+
+    def test_each_gets_its_own_and_a_repeated_call_makes_nothing(self, call: Call, world: World) -> None:
+        rows = [build.finding(world.mc).pk for _ in range(3)]
+        assert [ticket["key"] for ticket in self.make(call, world, *rows).json()["made"]] == ["MC-1", "MC-2", "MC-3"]
+        assert self.make(call, world, *rows).json() == {"made": []}
+        assert call("get", f"/findings/{rows[0]}", world.viewer).json()["ticket"] == "MC-1"
+        assert call("get", "/tickets/MC-1", world.viewer).json()["findings"] == [rows[0]]
+
+    def test_or_one_for_all_of_them(self, call: Call, world: World) -> None:
+        rows = [build.finding(world.mc).pk for _ in range(3)]
+        made = self.make(call, world, *rows, together="Mend the doors").json()["made"]
+        assert [ticket["title"] for ticket in made] == ["Mend the doors"]
+        assert Ticket.objects.get().findings.count() == 3
+
+    def test_a_finding_of_another_project_is_as_one_that_is_not_there(self, call: Call, world: World) -> None:
+        mine, theirs = build.finding(world.mc), build.finding(project("XX", "Another"))
+        first = refused(self.make(call, world, mine.pk, theirs.pk), 422, "unfit")
+        missing = refused(self.make(call, world, mine.pk, 999_999), 422, "unfit")
+        assert first["message"].replace(str(theirs.pk), "") == missing["message"].replace("999999", "")
+        assert not Ticket.objects.exists()
+
+    @pytest.mark.parametrize("rows", [[], ["1"], [True], [0], [2**63], [1.5], 1, [1] * 501])
+    def test_what_is_no_list_of_findings_is_refused(self, call: Call, world: World, rows: Any) -> None:
+        answer = call("post", "/projects/MC/findings/tickets", world.operator, {"findings": rows})
+        refused(answer, 400, "invalid")
