@@ -90,10 +90,14 @@ class Ground:
             self._template = self.empty()
             done = self._template.manage("migrate", "--noinput", "-v", "0")
             assert done.returncode == 0, done.stderr
+        return self.copy(self._template)
+
+    def copy(self, template: Database) -> Database:
+        """Another database with the structure and the rows of one that nobody is connected to."""
         if self.engine == "postgresql":
-            return self._make(self._template.url.rpartition("/")[2])
+            return self._make(template.url.rpartition("/")[2])
         made = self._make("")
-        shutil.copy(self._template.folder / "own.sqlite3", made.folder)
+        shutil.copy(template.folder / "own.sqlite3", made.folder)
         return made
 
     def _make(self, template: str) -> Database:
