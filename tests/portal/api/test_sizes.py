@@ -46,6 +46,7 @@ def send(port: int, headers: list[str], chunks: int) -> tuple[bytes, int]:
     [["Transfer-Encoding: chunked"], [f"Content-Length: {1 << 30}"]],
     ids=["in chunks", "as long as it says"],
 )
+@pytest.mark.once  # refused before any engine is asked
 def test_a_gigabyte_is_413_and_the_memory_is_flat(stack: Stack, headers: list[str], settings: Any) -> None:
     web = next((found for found in stack.running if found.name == "web"), None) or stack.web()
     before = memory(web.pid)
