@@ -66,8 +66,8 @@ def review_fragment(request: HttpRequest, review: Review, number: int) -> HttpRe
 @page("reviews.findings_fragment", within(Role.VIEWER), find=find_review)
 def findings_fragment(request: HttpRequest, review: Review, number: int) -> HttpResponse:
     cursors = streams.cursors(review.series.project.scope)
-    context = {"review": review, "asked": Asked.of(request), "live_cursors": cursors, **_may(request, review)}
-    return render(request, "reviews/findings.html", context | _findings(request, review))
+    context = _frame(request, review) | _findings(request, review) | {"live_cursors": cursors}
+    return render(request, "reviews/findings.html", context)
 
 
 @page("reviews.document", within(Role.VIEWER), find=find_review)
@@ -107,8 +107,7 @@ def everything(request: HttpRequest, review: Review, tried: Tried | None = None)
     """The context of a review's page. ``tried`` stands where its button was, with what was typed."""
     asked = Asked.of(request)
     context: dict[str, Any] = {
-        "review": review,
-        "asked": asked,
+        **_frame(request, review),
         # A page shows what is at least as new as its cursors: they are read first.
         "live_cursors": streams.cursors(review.subject, review.series.project.scope),
         "uploader": of_reviews.uploader(review),
@@ -116,7 +115,6 @@ def everything(request: HttpRequest, review: Review, tried: Tried | None = None)
         "parts": of_reviews.parts(review),
         "tried": tried,
         "refused": {tried.form.name: tried.form} if tried else {},
-        **_may(request, review),
         **_of_state(request, review, asked, tried),
     }
     shown = context["findings"].rows if "findings" in context else []
@@ -138,9 +136,12 @@ def _of_state(request: HttpRequest, review: Review, asked: Asked, tried: Tried |
     return {}
 
 
-def _may(request: HttpRequest, review: Review) -> dict[str, bool]:
-    scope = review.series.project.scope
-    return {name: access.may(request.user, within(role), scope) for name, role in ROLES.items()}
+def _frame(request: HttpRequest, review: Review) -> dict[str, Any]:
+    """What each part of the page needs: the review, what is asked for, and what the reader may do."""
+    asked, scope = Asked.of(request), review.series.project.scope
+    may = {name: access.may(request.user, within(role), scope) for name, role in ROLES.items()}
+    # Laid out, a document has no lines to lead to: links to lines lead to its source.
+    return {"review": review, "asked": asked, "source": review.get_absolute_url() if asked.rendered else "", **may}
 
 
 def _findings(request: HttpRequest, review: Review, tried: Tried | None = None) -> dict[str, Any]:

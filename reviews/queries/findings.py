@@ -36,6 +36,13 @@ class FindingRow:
         return self.finding.ticket_id is None and self.finding.state == FindingState.OPEN
 
     @property
+    def as_written(self) -> str:
+        """The document's own word for the severity, where it is another than ours."""
+        words, finding = self.occurrence.severity_as_written, self.finding
+        ours = {finding.severity, finding.get_severity_display().lower()}
+        return "" if words.lower() in ours else words
+
+    @property
     def mark(self) -> Mark:
         finding, said = self.finding, self.occurrence
         label = said.reference or finding.reference or f"finding {finding.pk}"

@@ -92,20 +92,39 @@ def _first(rows: QuerySet[Any]) -> tuple[list[Any], int]:
     return found, rows.count() - len(found) if len(found) == PARTS_SHOWN else 0
 
 
+class Place(NamedTuple):
+    """Words that name a finding, and the finding where it is on the page."""
+
+    text: str
+    finding: int
+
+
 class Tier(NamedTuple):
-    """One step of the author's order of fixing; ``places`` leads from references to findings on the page."""
+    """One step of the author's order of fixing: its items, and the references that no item has words for."""
 
     label: str
     line: int
-    places: list[tuple[str, int]]
-    items: list[str]
+    places: list[Place]
+    items: list[Place]
 
 
 def tiers(reading: dict[str, Any], places: dict[str, int]) -> list[Tier]:
-    return [
-        Tier(tier["label"], tier["line"], [(ref, places.get(ref, 0)) for ref in tier["refs"]], tier.get("items", []))
-        for tier in (reading.get("fix_order") or [])[:PARTS_SHOWN]
-    ]
+    return [_tier(tier, places) for tier in (reading.get("fix_order") or [])[:PARTS_SHOWN]]
+
+
+def _tier(tier: dict[str, Any], places: dict[str, int]) -> Tier:
+    refs: list[str] = tier["refs"]
+    items = []
+    for item in tier.get("items", []):
+        named = [ref for ref in refs if ref in item]
+        rest = item
+        for ref in named:
+            rest = rest.replace(ref, "")
+        # An item that is nothing but references says no more than they do.
+        if any(letter.isalnum() for letter in rest):
+            items.append(Place(item, next((places[ref] for ref in named if ref in places), 0)))
+    bare = [ref for ref in refs if not any(ref in item.text for item in items)]
+    return Tier(tier["label"], tier["line"], [Place(ref, places.get(ref, 0)) for ref in bare], items)
 
 
 # What became of it ----------------------------------------------------------------
