@@ -7,7 +7,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.core import markdown
@@ -110,6 +110,7 @@ def test_no_text_becomes_a_script_or_a_load_from_elsewhere(text: str) -> None:
     assert "img" not in seen.tags
 
 
+@settings(deadline=None)  # how long a text may take is asked below
 @given(st.text(alphabet="[]()<>!`*_~|-#&;:/\\\"'= \n\tax1é\u202e\ud800\x00", max_size=200))
 def test_no_mixture_of_marks_becomes_one_either(text: str) -> None:
     harmless(text)
