@@ -18,37 +18,42 @@ CHUNK_ROWS = 1000
 
 
 def forward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    finding, row = apps.get_model("reviews", "Finding"), apps.get_model("reviews", "ImportRow")
-    for pk, series in apps.get_model("reviews", "Review").objects.filter(state="applied").values_list("pk", "series"):
-        same = finding.objects.filter(series=series, identity=OuterRef("identity"))
-        made = row.objects.filter(Exists(same), review=pk, outcome="planned")
+    review, finding, row, fingerprint = (
+        apps.get_model("reviews", name).objects.using(editor.connection.alias)
+        for name in ("Review", "Finding", "ImportRow", "Fingerprint")
+    )
+    for pk, series in review.filter(state="applied").values_list("pk", "series"):
+        same = finding.filter(series=series, identity=OuterRef("identity"))
+        made = row.filter(Exists(same), review=pk, outcome="planned")
         made.update(
             finding_id=Subquery(same.values("pk")), finding_version=Subquery(same.values("version")), outcome="applied"
         )
-    _fingerprints(finding, apps.get_model("reviews", "Fingerprint"))
+    _fingerprints(finding, fingerprint)
 
 
 def _fingerprints(finding: Any, fingerprint: Any) -> None:
     made = []
-    for pk, identity in finding.objects.values_list("pk", "identity").iterator(CHUNK_ROWS):
+    for pk, identity in finding.values_list("pk", "identity").iterator(CHUNK_ROWS):
         algorithm, _, value = identity.partition(":")
         if algorithm in {"key", "title"}:
             made.append(
-                fingerprint(finding_id=pk, algorithm=algorithm, algorithm_version=1, value=value.partition("#")[0])
+                fingerprint.model(
+                    finding_id=pk, algorithm=algorithm, algorithm_version=1, value=value.partition("#")[0]
+                )
             )
-    fingerprint.objects.bulk_create(made, batch_size=CHUNK_ROWS, ignore_conflicts=True)
+    fingerprint.bulk_create(made, batch_size=CHUNK_ROWS, ignore_conflicts=True)
 
 
 def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    review, finding = apps.get_model("reviews", "Review"), apps.get_model("reviews", "Finding")
-    row = apps.get_model("reviews", "ImportRow")
-    row.objects.filter(action="carry").delete()
-    row.objects.filter(action__in=["close", "reopen"]).update(action="seen")
-    review.objects.filter(state="reverted").update(state="planned", version=F("version") + 1)
-    review.objects.filter(state="discarded").update(
-        state="failed", error="Its plan was discarded.", version=F("version") + 1
+    review, finding, row = (
+        apps.get_model("reviews", name).objects.using(editor.connection.alias)
+        for name in ("Review", "Finding", "ImportRow")
     )
-    finding.objects.filter(state="withdrawn").update(
+    row.filter(action="carry").delete()
+    row.filter(action__in=["close", "reopen"]).update(action="seen")
+    review.filter(state="reverted").update(state="planned", version=F("version") + 1)
+    review.filter(state="discarded").update(state="failed", error="Its plan was discarded.", version=F("version") + 1)
+    finding.filter(state="withdrawn").update(
         state="rejected", answer="Its import was reverted.", version=F("version") + 1
     )
 
