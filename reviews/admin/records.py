@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -21,8 +21,11 @@ from tickets.admin.asking import Button
 class OfReview(Record):
     """Rows of a review, which comes with them, but without its document."""
 
+    comes_with: ClassVar[tuple[str, ...]] = ()
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        return with_review(super().get_queryset(request))
+        # Here, not in list_select_related: that is passed by where something is selected already.
+        return with_review(super().get_queryset(request)).select_related("review__series", *self.comes_with)
 
 
 def leave_out(row: ImportRow, asked: dict[str, Any], request: HttpRequest) -> str:
@@ -43,17 +46,14 @@ def waits(row: ImportRow) -> bool:
 class ImportRowPage(OfReview):
     list_display = ("n", "review", "action", "title", "ticket_key", "keys", "left_out", "outcome")
     list_filter = ("action", "left_out", "keys", "outcome")
-    list_select_related = ("review__series",)
     search_fields = ("=review__id", "identity", "ticket_key", "reason")
+    comes_with = ("finding",)
     ordering = ("-review_id", "n")
     actions = ("leave_out", "take_in")
     deeds = (
         Deed("leave_out", "Leave it out", Button, leave_out, lambda row: waits(row) and not row.left_out),
         Deed("take_in", "Take it in again", Button, take_in, lambda row: waits(row) and row.left_out),
     )
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("finding")
 
     def standing(self, row: ImportRow) -> str:
         where = reverse("admin:reviews_review_change", args=[row.review_id])
@@ -75,7 +75,7 @@ class ImportRowPage(OfReview):
 @admin.register(Occurrence)
 class OccurrencePage(OfReview):
     list_display = ("finding", "review", "severity_as_written", "status", "line_start")
-    list_select_related = ("finding", "review__series")
+    comes_with = ("finding",)
     search_fields = ("=finding__id", "=review__id", "title", "reference")
     ordering = ("-id",)
 
@@ -93,7 +93,6 @@ class FingerprintPage(Record):
 class CheckPage(OfReview):
     list_display = ("name", "outcome", "review", "line")
     list_filter = ("outcome",)
-    list_select_related = ("review__series",)
     search_fields = ("=review__id", "name")
     ordering = ("-id",)
 
@@ -102,6 +101,5 @@ class CheckPage(OfReview):
 class ActionItemPage(OfReview):
     list_display = ("text", "section", "done", "review", "line")
     list_filter = ("done",)
-    list_select_related = ("review__series",)
     search_fields = ("=review__id", "text")
     ordering = ("-id",)
