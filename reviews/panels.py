@@ -5,37 +5,53 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from reviews.models import Finding, FindingState, Severity
+from reviews.models import Finding, FindingState, Review, Severity
 from reviews.queries.series import worst_first
 from tickets.models import Project, Ticket
 from tickets.panels import Panel, in_lists, on_projects, on_tickets
 
 FINDINGS_SHOWN: Final = 20
+REVIEWS_SHOWN: Final = 5
 SERIES_SHOWN: Final = 10
 
 
 def register() -> None:
     on_tickets(findings_of)
+    on_tickets(reviews_about)
     on_projects(series_of)
     in_lists(marks)
 
 
+def shown(rows: QuerySet[Finding]) -> QuerySet[Finding]:
+    """Without those whose import was taken back."""
+    return rows.exclude(state=FindingState.WITHDRAWN)
+
+
 def marks(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
-    """The worst finding of each ticket: its severity and its reference."""
-    worst = Finding.objects.filter(ticket=OuterRef("pk")).order_by(worst_first(), "pk")
+    """The severity of each ticket's worst open finding, and the reference of its worst, open ones first."""
+    worst = shown(Finding.objects.filter(ticket=OuterRef("pk"))).order_by(worst_first(), "pk")
+    waiting = worst.filter(state=FindingState.OPEN)
     return rows.annotate(
-        severity=Subquery(worst.values("severity")[:1]), reference=Subquery(worst.values("reference")[:1])
+        severity=Subquery(waiting.values("severity")[:1]),
+        reference=Coalesce(Subquery(waiting.values("reference")[:1]), Subquery(worst.values("reference")[:1])),
     )
 
 
 def findings_of(ticket: Ticket, reader: Any) -> Panel | None:
-    rows = (
-        Finding.objects.filter(ticket=ticket).annotate(review=Max("occurrences__review")).order_by(worst_first(), "pk")
-    )
-    found = list(rows[: FINDINGS_SHOWN + 1])
+    rows = shown(Finding.objects.filter(ticket=ticket)).annotate(review=Max("occurrences__review"))
+    found = list(rows.order_by(worst_first(), "pk")[: FINDINGS_SHOWN + 1])
     context = {"findings": found[:FINDINGS_SHOWN], "cut": len(found) > FINDINGS_SHOWN}
     return Panel("reviews/ticket_panel.html", context) if found else None
+
+
+def reviews_about(ticket: Ticket, reader: Any) -> Panel | None:
+    """Documents that say they are about this ticket, such as the log of its work."""
+    rows = Review.objects.filter(subject_ticket=ticket).select_related("series").defer("content").order_by("-pk")
+    found = list(rows[: REVIEWS_SHOWN + 1])
+    context = {"reviews": found[:REVIEWS_SHOWN], "cut": len(found) > REVIEWS_SHOWN}
+    return Panel("reviews/about_panel.html", context) if found else None
 
 
 def series_of(project: Project, reader: Any) -> Panel | None:

@@ -151,13 +151,30 @@ class TicketFilter(Form):
     """The filters of the list, as its address carries them."""
 
     name = "filter"
+    q = Words(limit=200, label="Words of a title, or a key", required=False)
     project = Words(limit=10, label="Project", required=False)
     state = forms.ChoiceField(
         choices=[("", "Any state"), *TicketState.choices],
         required=False,
         error_messages={"invalid_choice": "“%(value)s” is no state."},
     )
-    q = Words(limit=200, label="Words", required=False)
+    agent = Words(limit=60, label="Agent", required=False)
+    who = forms.ChoiceField(
+        label="Given to",
+        choices=[
+            ("", "Anybody"),
+            ("agent", "An agent"),
+            ("nobody", "Nobody yet"),
+            ("mine", "With a message of mine"),
+        ],
+        required=False,
+        error_messages={"invalid_choice": "Tickets are given to an agent or to nobody, not to “%(value)s”."},
+    )
+    findings = forms.ChoiceField(
+        choices=[("", "Any findings"), ("open", "With open findings"), ("without", "Without open findings")],
+        required=False,
+        error_messages={"invalid_choice": "Tickets are with or without open findings, not “%(value)s”."},
+    )
 
     def clean(self) -> dict[str, Any]:
         """``project:MC`` typed among the words is the filter that it names."""

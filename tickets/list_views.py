@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from portal.core import access, limits
 from portal.core.access import SIGNED_IN, Role
 from portal.core.doors import page
 from tickets import lists, opening, queries
+from tickets.exporting import csv_response
 from tickets.forms import NewTicketForm, TicketFilter
 from tickets.lists import Asked
 from tickets.models import TicketState
 from tickets.queries import Page
 from tickets.rights import require
+from workers.models import Agent
+
+AGENTS_OFFERED: Final = 200
+COLUMNS: Final = (
+    "Ticket", "Title", "State", "Worst open finding", "Finding", "Agent", "Turns", "Messages", "Opened", "Changed",
+)  # fmt: skip
 
 
 @page("tickets.list", SIGNED_IN)
@@ -30,10 +38,46 @@ def tickets_fragment(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest) -> dict[str, Any]:
     def rows(asked: Asked) -> Page:
-        return queries.ticket_list(request.user, before=asked.before, **asked.wanted)
+        return queries.ticket_list(request.user, asked.wanted, asked.before)
 
     asked = lists.context(request, TicketFilter(request.GET), rows, role=Role.OPERATOR, fragment="tickets_fragment")
-    return asked | {"states": TicketState.choices}
+    return asked | {"states": TicketState.values}
+
+
+@page("tickets.agents", SIGNED_IN)
+def agents(request: HttpRequest) -> HttpResponse:
+    """The names that the filter offers, asked for once somebody writes there."""
+    # Who belongs to no project sees no ticket, and no agent either.
+    here = access.is_admin(request.user) or bool(access.roles(request.user))
+    rows = Agent.objects.all() if here else Agent.objects.none()
+    names = rows.order_by("name").values_list("name", flat=True)[:AGENTS_OFFERED]
+    return render(request, "tickets/agents.html", {"names": names})
+
+
+@page("tickets.export", SIGNED_IN)
+def export(request: HttpRequest) -> HttpResponse:
+    """The filtered list as CSV: bounded, and its last line says so where it is cut."""
+    form = TicketFilter(request.GET)
+    form.is_valid()
+    wanted = {name: form.cleaned_data.get(name) or "" for name in form.fields}
+    most = limits.value("EXPORT_MAX_ROWS")
+    found = queries.matching(request.user, wanted).order_by("-id")[: most + 1]
+    return csv_response("tickets.csv", COLUMNS, map(_cells, found), most)
+
+
+def _cells(ticket: Any) -> list[Any]:
+    return [
+        ticket.key,
+        ticket.title,
+        ticket.get_state_display(),
+        ticket.severity or "",
+        ticket.reference or "",
+        ticket.agent_version.agent.name if ticket.agent_version else "",
+        ticket.turn_count,
+        ticket.last_message,
+        ticket.created_at.isoformat(timespec="seconds"),
+        ticket.updated_at.isoformat(timespec="seconds"),
+    ]
 
 
 @page("tickets.new", SIGNED_IN, methods=("GET", "POST"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet, Value
 
 from tickets.models import Project, Ticket
 
@@ -39,7 +39,10 @@ def on_projects(maker: OfProject) -> None:
 
 
 def in_lists(marks: Marks) -> None:
-    """``marks`` annotates rows of the list with ``severity`` and ``reference``, in the list's own statement."""
+    """``marks`` annotates rows of the list in the list's own statement.
+
+    ``severity`` is of what waits for the ticket, and null where nothing does; ``reference`` names it.
+    """
     _add(_marks, marks)
 
 
@@ -57,6 +60,8 @@ def of_project(project: Project, reader: Any) -> list[Panel]:
 
 
 def marked(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    """Rows with the columns that the layers above fill in, if any does."""
+    rows = rows.annotate(severity=Value(None, output_field=CharField()), reference=Value(""))
     for marks in _marks:
         rows = marks(rows)
     return rows

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from portal.core import access, limits
 from portal.core.access import Role
 from tickets import panels
-from tickets.models import Membership, Project, Ticket, TicketState, Turn
+from tickets.models import KeyAlias, Membership, Message, Project, Ticket, TicketState, Turn
 from tickets.work import TURN_KIND
 from workers.models import LIVE_STATES, Agent, Job
 
 # A list follows at most this many projects live: a socket has room for LIMITS["SOCKET_STREAMS"].
 PROJECTS_FOLLOWED: Final = 20
 MEMBERS_SHOWN: Final = 200
+WORDS_SEARCHED: Final = 10
 
 
 class Page(NamedTuple):
@@ -89,16 +91,28 @@ def members(project: Project) -> list[Member]:
 # Tickets ----------------------------------------------------------------------
 
 
-def ticket_list(reader: Any, *, project: str, state: str, q: str, before: int | None) -> Page:
+def matching(reader: Any, wanted: dict[str, str]) -> QuerySet[Ticket]:
+    """The tickets that ``reader`` may see and that the filters of the list let through, with all that a row shows."""
     rows = seen_by(reader, Ticket.objects.select_related("project", "agent_version__agent").defer("body"))
-    if project:
-        rows = rows.filter(project__key=project)
-    if state:
-        rows = rows.filter(state=state)
-    if q:
-        rows = rows.filter(Q(title__icontains=q) | Q(key__startswith=q.upper()))
     last = Turn.objects.filter(ticket=OuterRef("pk")).order_by("-seq").values("seq")[:1]
-    return page_of(panels.marked(rows.annotate(turn_count=Subquery(last))), before)
+    rows = panels.marked(rows.annotate(turn_count=Coalesce(Subquery(last), 0)))
+    same = {"project": "project__key", "state": "state", "agent": "agent_version__agent__name"}
+    rows = rows.filter(**{column: wanted[name] for name, column in same.items() if wanted.get(name)})
+    if wanted.get("findings"):
+        # Null where nothing waits for the ticket: see ``panels.in_lists``.
+        rows = rows.filter(**{"severity__isnull": wanted["findings"] == "without"})
+    if wanted.get("who") == "mine":
+        rows = rows.filter(pk__in=Message.objects.filter(author=reader.pk).values("ticket"))
+    elif wanted.get("who"):
+        rows = rows.filter(agent_version__isnull=wanted["who"] == "nobody")
+    for word in wanted.get("q", "").split()[:WORDS_SEARCHED]:
+        named = KeyAlias.objects.filter(ticket=OuterRef("pk"), key__startswith=word.upper())
+        rows = rows.filter(Q(title__icontains=word) | Q(key__startswith=word.upper()) | Exists(named))
+    return rows
+
+
+def ticket_list(reader: Any, wanted: dict[str, str], before: int | None) -> Page:
+    return page_of(matching(reader, wanted), before)
 
 
 def assignable() -> QuerySet[Agent]:

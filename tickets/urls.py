@@ -9,6 +9,8 @@ from tickets import attachment_views, list_views, project_views, views
 urlpatterns = [
     path("tickets/", list_views.tickets, name="tickets"),
     path("tickets/fragment/", list_views.tickets_fragment, name="tickets_fragment"),
+    path("tickets/agents/", list_views.agents, name="ticket_agents"),
+    path("tickets/export.csv", list_views.export, name="tickets_export"),
     path("tickets/new/", list_views.new, name="ticket_new"),
     path("tickets/<str:key>/", views.ticket, name="ticket"),
     path("tickets/<str:key>/fragment/", views.ticket_fragment, name="ticket_fragment"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -289,51 +289,7 @@ def test_the_whole_output_is_a_file_and_no_page(world: World, sign_in: SignIn) -
     assert answer["X-Content-Type-Options"] == "nosniff"
 
 
-# The list -----------------------------------------------------------------------------------
-
-
-def keys(answer: Any) -> list[str]:
-    return [ticket.title for ticket in answer.context["rows"]]
-
-
-def test_filters_are_in_the_address(world: World, sign_in: SignIn) -> None:
-    from tests import factories
-
-    lan = factories.project("LAN", "Lantern")
-    build.ticket(world.mc, "open", title="Pump leaks")
-    build.ticket(world.mc, "failed", title="Pump 100% burns")
-    found = build.ticket(lan, "open", title="Lamp")
-    browser = sign_in(world.admin)
-    assert keys(browser.get("/tickets/?state=failed")) == ["Pump 100% burns"]
-    assert keys(browser.get("/tickets/?q=pump")) == ["Pump 100% burns", "Pump leaks"]
-    assert keys(browser.get("/tickets/?q=0%25")) == ["Pump 100% burns"]
-    assert keys(browser.get("/tickets/?project=LAN")) == keys(browser.get("/tickets/?q=project:lan")) == ["Lamp"]
-    assert keys(browser.get(f"/tickets/?q={found.key.lower()}")) == ["Lamp"]
-    assert "No ticket matches these filters" in browser.get("/tickets/?q=zzz").content.decode()
-
-
-def test_a_filter_that_is_none_is_left_out_and_said(world: World, sign_in: SignIn) -> None:
-    build.ticket(world.mc)
-    page = sign_in(world.viewer).get("/tickets/?state=closed").content.decode()
-    assert "“closed” is no state. This filter was left out." in page
-
-
-@pytest.mark.parametrize("before", ["0", "-1", "x", "1e3", str(2**63), "١"])
-def test_a_list_begins_only_where_a_list_said(world: World, sign_in: SignIn, before: str) -> None:
-    assert sign_in(world.viewer).get("/tickets/", {"before": before}).status_code == 400
-
-
-def test_pages_follow_each_other_without_gap_or_repeat(world: World, sign_in: SignIn, settings: Any) -> None:
-    settings.LIMITS = settings.LIMITS | {"LIST_PAGE_ROWS": 5}
-    titles = [build.ticket(world.mc).title for _ in range(12)]
-    browser, seen, url = sign_in(world.viewer), [], "/tickets/"
-    while url:
-        answer = browser.get(url)
-        seen += keys(answer)
-        older = answer.context["older"]
-        assert ("there are more" in answer.content.decode()) == bool(older)
-        url = f"/tickets/?before={older}" if older else ""
-    assert seen == titles[::-1]
+# What it costs --------------------------------------------------------------------------------
 
 
 def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign_in: SignIn, counted: Counted) -> None:
