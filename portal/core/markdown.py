@@ -25,7 +25,7 @@ from markdown_it.token import Token
 
 MOST_CHARS: Final = 100_000
 # What one text may cost: a rule's look at a character, a line or a cell is one.
-MOST_WORK: Final = 12_000
+MOST_WORK: Final = 18_000
 WORK_OF_LINK: Final = 3
 MOST_TOKENS: Final = 12_000
 KEPT_TEXTS: Final = 256
@@ -35,6 +35,7 @@ DEEPEST_HEADING: Final = 6
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _DELIMITERS: Final = re.compile(r"[-:|][-:|\s]*")
+_PAIRED: Final = frozenset("*_~[!`")  # looked at again when their partner is sought
 _TAGS: Final = frozenset(
     ["p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "s", "a"]
 ) | {"table", "thead", "tbody", "tr", "th", "td"}
@@ -112,7 +113,7 @@ def _count_block(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _count_inline(state: StateInline, silent: bool) -> bool:
-    _spend(state.env)
+    _spend(state.env, 2 if state.src[state.pos] in _PAIRED else 1)
     return False
 
 

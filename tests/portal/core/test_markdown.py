@@ -35,7 +35,7 @@ TEXT = {
 }
 ALLOWED = TEXT | {"table", "thead", "tbody", "tr", "th", "td"}
 ATTRIBUTES = {"href", "title", "rel", "start", "tabindex", "class"}
-# As the page of the tests' limit: on any machine, and far from it on this one.
+# Of this thread's own time: what else the machine does is not the text's doing.
 MOST_SECONDS = 0.2
 
 
@@ -155,9 +155,9 @@ def test_no_mixture_of_marks_becomes_one_either(text: str) -> None:
 def test_no_text_takes_long(text: str) -> None:
     taken = []
     for n in range(3):
-        began = time.perf_counter()
+        began = time.thread_time()
         markdown.render(f"{text} {n}")  # another text each time: what is kept costs nothing
-        taken.append(time.perf_counter() - began)
+        taken.append(time.thread_time() - began)
     assert min(taken) <= MOST_SECONDS
 
 
