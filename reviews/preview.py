@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from portal.core import limits
 from reviews.importing import BadInput, parse
 from reviews.importing.model import LeftOut, ParsedFinding, ParsedReview
-from reviews.queries.reviews import Total, totals
+from reviews.queries.reviews import Totals, totals
 from reviews.reading import reading
 
 FINDINGS_SHOWN: Final = 10
@@ -44,7 +44,7 @@ class Preview(NamedTuple):
         return max(0, len(self.parsed.left_out) - LEFT_OUT_SHOWN) if self.parsed else 0
 
     @property
-    def totals(self) -> list[Total]:
+    def totals(self) -> Totals:
         return totals(self.reading)
 
     @property

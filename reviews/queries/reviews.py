@@ -62,14 +62,20 @@ class Total(NamedTuple):
         return 0 if self.stated is None else self.found - self.stated
 
 
-def totals(reading: dict[str, Any]) -> list[Total]:
+class Totals(list[Total]):
+    @property
+    def differ(self) -> bool:
+        return any(total.difference for total in self)
+
+
+def totals(reading: dict[str, Any]) -> Totals:
     """Stated beside found, by severity; those of which the document has none and says none are left out."""
     stated, found = reading.get("stated") or {}, reading.get("found") or {}
-    return [
+    return Totals(
         Total(name, stated.get(name), found.get(name, 0))
         for name in (*Severity.values, "total")
         if name in stated or found.get(name)
-    ]
+    )
 
 
 class Parts(NamedTuple):

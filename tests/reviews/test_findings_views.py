@@ -253,4 +253,5 @@ def test_what_the_list_costs_does_not_depend_on_how_much_there_is(
     for _ in range(30):
         build.finding(world.mc)
     assert costs() == few
-    assert few[0] <= 6
+    # session, user, roles, what the navigation counts; then the list itself
+    assert few[0] <= 7

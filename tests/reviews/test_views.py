@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reviews.models import Finding, Review
-from tests.reviews import build
+from tests.reviews import build, pictures
 from tests.signing_in import ROLES, Counted, SignIn
 from tickets.models import Ticket
 
@@ -136,6 +136,83 @@ def test_a_finding_of_another_review_is_not_answered_here(world: World, sign_in:
     assert sign_in(world.reviewer).post(url, sent).status_code == 404
 
 
+def test_all_that_a_document_says_is_shown_as_its_own_word(world: World, sign_in: SignIn) -> None:
+    pages = pictures.of_reviews(world)
+    page = sign_in(world.viewer).get(pages["review-applied"]).content.decode()
+    for words in (
+        "DO NOT MERGE",
+        "release-lead",
+        "says failed",
+        "Rotate the webhook secret",
+        "Index on tenant and time",
+    ):
+        assert words in page, words
+    assert '<a href="/tickets/MC-1/">MC-1</a>' in page
+    assert "Fix first" in page and "Order of fixing" in page
+    log = sign_in(world.viewer).get(pages["review-log"]).content.decode()
+    assert "CLEAN to ship." in log and "6 of 6 tests passed" in log and "Nothing is done about it." in log
+
+
+def test_a_series_shows_each_finding_by_version(world: World, sign_in: SignIn) -> None:
+    pages = pictures.of_reviews(world)
+    page = sign_in(world.viewer).get(pages["review-applied"]).content.decode()
+    table = page[page.index('aria-labelledby="matrix"') :]
+    rows = {row.partition("<bdi>")[2].partition("</bdi>")[0]: row for row in table.split("<tr>")[2:]}
+    words = {"DP-1": ("New", "Still there"), "DP-3": ("New", "Stated as fixed"), "DP-4": ("New", "Not spoken of")}
+    for reference, (first, second) in words.items():
+        cells = rows[reference].split('<td class="x')[1:]
+        assert first in cells[0] and second in cells[1], reference
+    assert "Not yet known" in rows["DP-5"] and "New" in rows["DP-5"]
+
+
+def test_one_version_alone_has_no_table_of_versions(world: World, sign_in: SignIn) -> None:
+    review = build.applied(world.mc)
+    assert 'id="matrix"' not in sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+
+
+def test_many_versions_are_cut_and_it_is_said(world: World, sign_in: SignIn) -> None:
+    for n in range(10):
+        review = build.applied(world.mc, f"{build.DOCUMENT}\nVersion {n}.\n")
+    page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+    assert "Cut here: the newest 8 versions" in page and ">v2</a><br>" not in page and ">v3</a><br>" in page
+
+
+def test_a_document_that_is_laid_out_is_harmless_and_keeps_its_links(world: World, sign_in: SignIn) -> None:
+    hostile = build.DOCUMENT + "\n<script>alert(1)</script> [x](javascript:y) ![z](http://e.org/z.png) \u202egpj\n"
+    review = build.applied(world.mc, hostile)
+    page = sign_in(world.viewer).get(f"{review.get_absolute_url()}?rendered=1").content.decode()
+    assert "<td>DP-1</td>" in page
+    assert "<script>alert" not in page and 'javascript:y"' not in page and "<img" not in page and "\u202e" not in page
+    assert f'href="{review.get_absolute_url()}#L7"' in page
+
+
+def test_totals_that_leave_out_rejected_findings_are_explained(world: World, sign_in: SignIn) -> None:
+    rows = "| A-1 | HIGH | A door squeaks | open |\n| A-2 | HIGH | A window rattles | rejected |\n"
+    table = "| Ref | Severity | Title | Status |\n|---|---|---|---|\n"
+    review = build.planned(world.mc, f"# R\n\n1 issues found: 1 HIGH.\n\n{table}{rows}")
+    page = sign_in(world.viewer).get(review.get_absolute_url()).content.decode()
+    assert "The document rejects findings itself" in page and "They differ" not in page
+
+
+def test_a_finding_that_was_withdrawn_is_on_no_page(world: World, sign_in: SignIn) -> None:
+    review = build.applied(world.mc)
+    browser = sign_in(world.operator)
+    browser.post(f"{review.get_absolute_url()}tickets/", {"all": "1"})
+    ticket = Ticket.objects.order_by("pk").first()
+    assert ticket is not None
+    title = Finding.objects.get(ticket=ticket).title
+    assert title in browser.get("/findings/").content.decode()
+    Finding.objects.update(state="withdrawn")
+    assert title not in browser.get("/findings/").content.decode()
+    assert "ticket-findings" not in browser.get(ticket.get_absolute_url()).content.decode()
+
+
+def test_a_ticket_shows_the_documents_that_are_about_it(world: World, sign_in: SignIn) -> None:
+    pictures.of_reviews(world)
+    page = sign_in(world.viewer).get("/tickets/MC-1/").content.decode()
+    assert "Documents about it" in page and "its verdict: <bdi>DO NOT MERGE</bdi>" in page
+
+
 def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign_in: SignIn, counted: Counted) -> None:
     browser = sign_in(world.owner)
 
@@ -160,4 +237,5 @@ def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign
 
     few = costs(3)
     assert costs(30) == few
-    assert few[0] <= 6
+    # session, user, roles, what the navigation counts; then the list itself
+    assert few[0] <= 7
