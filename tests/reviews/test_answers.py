@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from portal.core.lifecycle import Refused, Stale
-from reviews import answers
+from portal.core.models import Activity
+from reviews import answers, applying
 from reviews.models import Finding
+from tests.factories import project
 from tests.reviews import build
 from tests.tickets import build as build_ticket
+from tests.workers.racing import race
 from tickets import work
-from tickets.models import Ticket
+from tickets.models import KeyAlias, Ticket
 
 if TYPE_CHECKING:
     from tests.factories import World
@@ -27,6 +30,102 @@ def test_tickets_are_made_once(world: World) -> None:
     assert answers.make_tickets(findings) == []
     assert Ticket.objects.count() == 3
     assert "lines 7 to 7" in made[0].body
+
+
+def test_one_ticket_for_many_findings_lists_them_all(world: World) -> None:
+    build.applied(world.mc)
+    findings = list(Finding.objects.order_by("pk"))
+    answers.make_tickets(findings[:1])
+    [ticket] = answers.make_tickets(findings, together="Mend the delivery path")
+    assert (ticket.title, Ticket.objects.count()) == ("Mend the delivery path", 2)
+    assert ticket.body.startswith("2 findings:\n\n1. DP-2: Template upload accepts anonymous requests\n2. DP-3:")
+    assert "From Delivery path v1, lines 8 to 8." in ticket.body
+    assert set(Finding.objects.filter(ticket=ticket)) == set(findings[1:])
+    assert answers.make_tickets(findings, together="Mend the delivery path") == []
+
+
+def test_one_ticket_is_of_one_project(world: World) -> None:
+    build.applied(world.mc)
+    build.applied(project("XX", "Another"))
+    with pytest.raises(Refused, match="more than one project"):
+        answers.make_tickets(Finding.objects.all(), together="All")
+    assert len(answers.make_tickets(Finding.objects.all())) == 6
+
+
+def test_a_ticket_changes_its_findings_version_and_history(world: World) -> None:
+    build.applied(world.mc)
+    [finding, *_] = Finding.objects.order_by("pk")
+    answers.make_tickets([finding])
+    assert Finding.objects.get(pk=finding.pk).version == finding.version + 1
+    assert Activity.objects.get(verb="finding.ticketed").reason == "Its ticket is MC-1."
+
+
+def test_a_withdrawn_finding_gets_no_ticket(world: World) -> None:
+    assert answers.make_tickets([build.finding(world.mc, "withdrawn")]) == []
+
+
+def test_a_body_past_its_limit_is_cut_and_says_so(world: World, settings: Any) -> None:
+    settings.LIMITS = settings.LIMITS | {"BODY_MAX_CHARS": 1000}
+    build.applied(
+        world.mc, "# R\n\n" + "\n".join(f"### A-{n}: Problem {n} is real\n\n{'word ' * 90}\n" for n in range(4))
+    )
+    [ticket] = answers.make_tickets(Finding.objects.all(), together="All")
+    assert len(ticket.body) == 1000 and "The rest is in the review.)" in ticket.body
+
+
+KEYED = """# R
+
+| Ticket | Severity | Title |
+|---|---|---|
+| MC-294 | HIGH | Queries are put together from text |
+| MC-2 | LOW | The queue has no bound |
+| YY-5 | LOW | Retry has no jitter |
+"""
+
+
+class TestDocumentKeys:
+    def test_they_are_adopted_linked_and_kept(self, world: World) -> None:
+        there = [work.create_ticket(world.mc, title="a"), work.create_ticket(world.mc, title="b")]
+        build.applied(world.mc, KEYED)
+        made = answers.make_tickets(Finding.objects.all())
+        assert [ticket.key for ticket in made] == ["MC-294", "MC-295"]
+        assert list(Finding.objects.order_by("pk").values_list("ticket__key", flat=True)) == [
+            "MC-294",
+            "MC-2",
+            "MC-295",
+        ]
+        assert there[1].key == "MC-2" and KeyAlias.objects.get().key == "YY-5"
+
+    def test_a_ticket_that_was_made_since_is_linked_and_not_counted_as_made(self, world: World) -> None:
+        build.applied(world.mc, KEYED)
+        work.create_ticket(world.mc, title="a")
+        work.create_ticket(world.mc, title="b")
+        linked = Finding.objects.get(ticket_key="MC-2")
+        assert answers.make_tickets([linked]) == []
+        assert Finding.objects.get(pk=linked.pk).ticket == Ticket.objects.get(key="MC-2")
+
+    def test_where_they_were_switched_off_tickets_take_their_own(self, world: World) -> None:
+        applying.apply(build.planned(world.mc, KEYED), document_keys=False)
+        made = answers.make_tickets(Finding.objects.all())
+        assert [ticket.key for ticket in made] == ["MC-1", "MC-2", "MC-3"]
+        assert not KeyAlias.objects.exists()
+
+
+def _make(pks: list[int], together: str) -> list[str]:
+    return [ticket.key for ticket in answers.make_tickets(Finding.objects.filter(pk__in=pks), together=together)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("together", ["", "All of them"])
+def test_clicks_at_once_make_each_ticket_once(world: World, engine: str, together: str) -> None:
+    build.applied(world.mc)
+    pks = list(Finding.objects.order_by("pk").values_list("pk", flat=True))
+    # Sets that overlap, in other orders: whoever waits for whom, nobody waits in a circle.
+    some = [pks, pks[::-1], pks[:2], pks[1:]] * (4 if engine == "postgresql" else 1)
+    said = race(_make, [(chosen, together) for chosen in some])
+    made = [key for mine in said for key in mine]
+    assert len(made) == len(set(made)) == Ticket.objects.count() <= 3
+    assert not Finding.objects.filter(ticket=None).exists()
 
 
 def test_accepting_a_ticket_fixes_its_findings_and_reopening_opens_them(world: World) -> None:

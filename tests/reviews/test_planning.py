@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from reviews import answers, applying, documents, planning
-from reviews.importing import parse
+from reviews import answers, applying, documents, matching, planning
+from reviews.importing import ParsedFinding, parse
 from reviews.models import ActionItem, Check, Finding, ImportRow, Review
 from tests.reviews import build
 from tickets.work import create_ticket
@@ -158,6 +158,18 @@ class TestMatching:
         [row] = plan(world, "Z-1 | HIGH | Outbox drain deletes rows it never sent | |")
         assert row.action == "seen" and Finding.objects.count() == 1
 
+    def test_what_a_document_brought_before_it_brings_back_whatever_key_it_gives(self) -> None:
+        items = [
+            ParsedFinding("The lock leaks", 1, 1, "", 1, ticket_key="MC-7"),
+            ParsedFinding("No jitter", 2, 2, "", 1, ticket_key="MC-7"),
+        ]
+        first = _withdrawn(1, "The lock leaks", "")
+        second = _withdrawn(2, "No jitter", "MC-7")
+        found = matching.match(items, [first, second], {0: 1, 1: 2})
+        assert {n: match.known.pk for n, match in found.items()} == {0: 1, 1: 2}
+        # By its key alone the first item would take the finding of the second.
+        assert matching.match(items, [first, second], {})[0].known.pk == 2
+
     def test_findings_of_another_series_are_not_known(self, world: World) -> None:
         build.applied(world.mc, table(DRAIN), series="Another")
         assert [row.action for row in plan(world, DRAIN)] == ["new"]
@@ -249,6 +261,12 @@ class TestBounds:
 
         few = draft(150, "few")
         assert draft(600, "many") < max(few, 0.2) * 4 * 3
+
+
+def _withdrawn(pk: int, title: str, key: str) -> matching.Known:
+    known = matching.Known(pk, f"title:{pk}", "withdrawn", title, "high", "", "", key, [], None)
+    known.prints = matching.prints_of(title, [], key)
+    return known
 
 
 def _letters(n: int) -> str:

@@ -1,0 +1,93 @@
+"""``manage.py import_review``: the whole way from a file to tickets, and one clear line for what cannot be."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from portal.core.guard.commands import EXEMPT
+from portal.core.models import Activity
+from reviews.models import Finding, Review
+from tests.reviews import build
+from tickets.models import Ticket
+
+if TYPE_CHECKING:
+    from tests.factories import World
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    file = tmp_path / "review.md"
+    file.write_text(build.DOCUMENT)
+    return file
+
+
+def run(file: Path, *options: str, project: str = "MC", series: str = "Delivery path") -> str:
+    said = StringIO()
+    call_command("import_review", str(file), "--project", project, "--series", series, *options, stdout=said)
+    return said.getvalue()
+
+
+def test_without_options_a_worker_reads_it(world: World, document: Path) -> None:
+    assert "A worker reads it" in run(document)
+    assert Review.objects.get().state == "received"
+    received = Activity.objects.get(verb="review.received")
+    assert (received.actor_kind, received.actor_label) == ("command", "manage.py import_review")
+
+
+def test_the_plan_is_printed_row_by_row(world: World, document: Path) -> None:
+    said = run(document, "--now")
+    assert Review.objects.get().state == "planned" and not Finding.objects.exists()
+    assert "    1  new     critical  DP-1        Outbox drain deletes rows it never sent" in said
+    assert "Not yet in this series" in said
+
+
+@pytest.mark.parametrize(("way", "tickets"), [("each", 3), ("together", 1)])
+def test_from_a_file_to_tickets_in_one_go_and_nothing_new_the_second_time(
+    world: World, document: Path, way: str, tickets: int
+) -> None:
+    assert "Applied: 3 new" in run(document, "--apply", "--tickets", way)
+    assert (Finding.objects.count(), Ticket.objects.count()) == (3, tickets)
+    again = run(document, "--apply", "--tickets", way)
+    assert "known already: it is applied" in again and "Tickets: nothing new." in again
+    assert (Finding.objects.count(), Ticket.objects.count()) == (3, tickets)
+
+
+def test_the_documents_keys_are_taken_unless_they_are_refused(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "keys.md"
+    file.write_text("# R\n\n| Ticket | Severity | Title |\n|---|---|---|\n| MC-294 | HIGH | It is real |\n")
+    assert "Tickets: MC-294." in run(file, "--tickets", "each")
+    file.write_text(file.read_text().replace("MC-294", "MC-300"))
+    assert "Tickets: MC-295." in run(file, "--tickets", "each", "--no-document-keys", series="Other")
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "sentence"),
+    [
+        (b"", {}, "is empty: it has 0 bytes"),
+        (b"x" * 1025, {}, "has more than 1024 bytes"),
+        (b"\x00" * 90, {}, "not text"),
+        (b"# x", {"project": "NOPE"}, "There is no project NOPE."),
+        (b"# x", {"series": " \x1b "}, "1 to 200 characters"),
+        (None, {}, "cannot be read: No such file"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    world: World, tmp_path: Path, settings: Any, content: bytes | None, options: dict[str, str], sentence: str
+) -> None:
+    settings.LIMITS = settings.LIMITS | {"DOCUMENT_MAX_BYTES": 1024}
+    file = tmp_path / "review.md"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(CommandError) as refused:
+        run(file, "--now", **options)
+    assert sentence in str(refused.value) and "\n" not in str(refused.value)
+    assert refused.value.returncode == 2
+
+
+def test_it_stands_behind_the_guard() -> None:
+    assert "import_review" not in EXEMPT
