@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -60,6 +60,11 @@ class Admin(Doing):
 
     def kind_of(self) -> str:
         return self.kind or str(self.opts.model_name)
+
+    @admin.display(description="State", ordering="state")
+    def standing_state(self, row: Any) -> str:
+        """The state in the words of the pages."""
+        return str(row.get_state_display())
 
     # Forms ----------------------------------------------------------------
 

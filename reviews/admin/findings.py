@@ -93,6 +93,7 @@ class Fingerprints(Rows):
     readonly_fields = fields
     ordering = ("id",)
     per_page = 20
+    hide_title = True
     show_change_link = False
 
 
@@ -132,7 +133,7 @@ def allows(verb: str) -> Callable[[Finding], bool]:
 
 @admin.register(Finding)
 class FindingPage(ReadOnly):
-    list_display = ("__str__", "title", "severity", "state", "series", "ticket")
+    list_display = ("__str__", "title", "severity", "standing_state", "series", "ticket")
     list_filter = (StateFilter, "severity", TicketFilter, "series__project", SeriesFilter)
     list_select_related = ("series__project", "ticket")
     search_fields = ("reference", "ticket_key", "title", "identity", "series__name")
@@ -141,7 +142,10 @@ class FindingPage(ReadOnly):
     action_form = FindingActions
     actions = ("make_tickets", "make_one_ticket", "fix", "reject", "waive", "open_again")
     fieldsets = (
-        (None, {"fields": ("title", "reference", "series", "severity", "category", "state", "version", "answer")}),
+        (
+            None,
+            {"fields": ("title", "reference", "series", "severity", "category", "standing_state", "version", "answer")},
+        ),
         ("What becomes of it", {"fields": ("ticket", "ticket_key")}),
         ("Where", {"fields": ("places", "identity", "created_at", "history")}),
     )

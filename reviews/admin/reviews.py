@@ -72,6 +72,7 @@ class Checks(Rows):
     readonly_fields = fields
     ordering = ("n",)
     per_page = 50
+    hide_title = True
     show_change_link = False
 
 
@@ -81,6 +82,7 @@ class ActionItems(Rows):
     readonly_fields = fields
     ordering = ("n",)
     per_page = 50
+    hide_title = True
     show_change_link = False
 
 
@@ -113,7 +115,7 @@ def allows(verb: str) -> Any:
 
 @admin.register(Review)
 class ReviewPage(ReadOnly):
-    list_display = ("title", "series", "number", "state", "uploaded_at")
+    list_display = ("title", "series", "number", "standing_state", "uploaded_at")
     list_filter = ("state", "series__project")
     list_select_related = ("series__project",)
     search_fields = ("title", "digest", "file_name", "series__name")
@@ -131,7 +133,18 @@ class ReviewPage(ReadOnly):
     fieldsets = (
         (
             None,
-            {"fields": ("title", "series", "number", "state", "version", "subject_ticket", "document_keys", "error")},
+            {
+                "fields": (
+                    "title",
+                    "series",
+                    "number",
+                    "standing_state",
+                    "version",
+                    "subject_ticket",
+                    "document_keys",
+                    "error",
+                )
+            },
         ),
         ("What was read", {"fields": ("totals", "verdict", "notes", "left_out", "whole_plan")}),
         ("The document", {"fields": ("file_name", "digest", "uploaded_at", "history")}),

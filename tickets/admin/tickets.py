@@ -157,12 +157,20 @@ def allows(verb: str) -> Any:
 @admin.register(Ticket)
 class TicketPage(Admin):
     form = TicketForm
-    list_display = ("key", "title", "state", "project", "agent_version", "updated_at")
+    list_display = ("key", "title", "standing_state", "project", "agent_version", "updated_at")
     list_filter = ("state", "project")
     list_select_related = ("project", "agent_version__agent")
     search_fields = ("key", "title", "aliases__key")
     ordering = ("-id",)
-    readonly_fields = ("key", "state", "agent_version", "accepted_commit", "aliases", "created_at", "updated_at")
+    readonly_fields = (
+        "key",
+        "standing_state",
+        "agent_version",
+        "accepted_commit",
+        "aliases",
+        "created_at",
+        "updated_at",
+    )
     inlines = (Messages, Attachments, Turns)
     action_form = TicketActions
     actions = ("assign", "stop", "accept", "reopen")
@@ -213,7 +221,7 @@ class TicketPage(Admin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ("of_project", "title", "body")
-        return ("key", "state", "title", "body", *self.readonly_fields[2:], "history", "seen")
+        return ("key", "standing_state", "title", "body", *self.readonly_fields[2:], "history", "seen")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> tuple[Any, ...]:
         return self.inlines if obj else ()
