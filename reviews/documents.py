@@ -116,7 +116,9 @@ def _read(review: Review) -> planning.Draft:
 
 
 def _waiting(pk: int) -> Review | None:
-    return Review.objects.select_related("series__project").filter(pk=pk, state=ReviewState.RECEIVED).first()
+    # The bytes are fetched by who reads them: most who ask do not.
+    rows = Review.objects.select_related("series__project").defer("content")
+    return rows.filter(pk=pk, state=ReviewState.RECEIVED).first()
 
 
 def settle(ending: Ending) -> None:
