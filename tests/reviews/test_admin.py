@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from reviews import applying
-from reviews.models import Finding, ImportRow, Review
+from reviews.models import Finding, ImportRow, Review, Series
 from tests.reviews import build
 from tickets.models import Ticket
 
@@ -284,3 +284,12 @@ def test_a_row_that_is_not_there_is_said_and_no_failure(admin: Client) -> None:
     answer = admin.post(url(Review, "do_apply", 999_999), {"expected_version": 1}, follow=True)
     assert answer.status_code == 200
     assert "exist" in told(answer)[0]
+
+
+def test_a_series_is_renamed_while_a_machine_counts_its_plans(admin: Client, world: World) -> None:
+    series = build.planned(world.mc).series
+    form = {"name": "Path", "initial-name": series.name}
+    Series.objects.filter(pk=series.pk).update(version=7)
+    assert admin.post(url(Series, "change", series.pk), form | {"version": 1}).status_code == 302
+    series.refresh_from_db()
+    assert (series.name, series.version) == ("Path", 7)
