@@ -67,7 +67,9 @@ def _act(
             return redirect(f"{reverse('review', args=[review.pk])}{query}{anchor}")
     fresh = find_review(review.pk)
     context = everything(request, fresh.object if fresh else review, Tried(form, about))
-    return render(request, "reviews/review.html", context, status=status)
+    # htmx puts nothing into the page of what is answered as an error, and the refusal is to be seen.
+    swapped = getattr(request, "htmx", False)
+    return render(request, "reviews/review.html", context, status=200 if swapped else status)
 
 
 @page("reviews.apply", within(Role.REVIEWER), find=find_review, methods=("POST",))

@@ -102,3 +102,11 @@ def test_a_selection_and_a_title_make_one_ticket(site: Site, pages: dict[str, st
         looked_at(page, "review-selected")
         page.get_by_role("button", name="Make one ticket of the selected").click()
         page.get_by_role("status").get_by_text("Made 1 ticket").wait_for()
+
+
+def test_a_row_of_the_list_that_is_ticked_offers_its_ticket(site: Site, pages: dict[str, str]) -> None:
+    with site.page(pages["findings"]) as page:
+        page.get_by_label("Select Dead letters are invisible").check()
+        looked_at(page, "findings-selected")
+        page.get_by_role("button", name="Make tickets of the selected").click()
+        page.get_by_role("status").get_by_text("Made 1 ticket").wait_for()

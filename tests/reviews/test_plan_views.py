@@ -108,6 +108,17 @@ def test_a_row_that_is_left_out_is_not_applied_until_it_is_taken_in(world: World
     assert decide().status_code == 409
 
 
+def test_a_decision_that_is_refused_is_seen_where_a_script_asked_for_it(world: World, sign_in: SignIn) -> None:
+    review = build.planned(world.mc)
+    row = ImportRow.objects.filter(review=review).first()
+    assert row is not None
+    url, sent = f"{review.get_absolute_url()}rows/{row.pk}/", {"expected_version": 99, "left_out": "1"}
+    answer = sign_in(world.reviewer).post(url, sent, headers={"HX-Request": "true"})
+    assert answer.status_code == 200 and "has changed since you opened it" in answer.content.decode()
+    assert sign_in(world.reviewer).post(url, sent).status_code == 409
+    assert not ImportRow.objects.filter(left_out=True).exists()
+
+
 def test_a_row_of_another_review_is_not_decided_here(world: World, sign_in: SignIn) -> None:
     review, other = build.planned(world.mc), build.planned(world.mc, series="Other")
     row = ImportRow.objects.filter(review=other).first()
