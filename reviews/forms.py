@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from django import forms
@@ -15,6 +14,7 @@ from portal.core import limits
 from portal.core.access import Role
 from reviews.models import Finding, FindingState, ReviewState, Severity
 from reviews.transitions import ANSWERS, FINDING
+from tickets.attachments import clean_name
 from tickets.fields import Form, Lines, Versioned, Words, number_of, reason
 from tickets.forms import ProjectChoice
 
@@ -65,7 +65,7 @@ class DocumentForm(Form):
         if not file and not (text and text.strip()):
             raise ValidationError("Choose a file, or paste the text of the document.")
         cleaned["content"] = file.read() if file else text
-        cleaned["file_name"] = _clean_name(file.name or "") if file else ""
+        cleaned["file_name"] = clean_name(file.name or "") if file else ""
         return cleaned
 
 
@@ -98,12 +98,6 @@ def _bounded(size: int) -> None:
         raise ValidationError("The document is empty: it has 0 bytes.")
     if size > most:
         raise ValidationError(f"At most {most:,} bytes (you sent {size:,}).")
-
-
-def _clean_name(name: str) -> str:
-    """A name for people to read: no folder, no control character. Nothing is ever stored under it."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if unicodedata.category(letter) not in {"Cc", "Cs"})[:200]
 
 
 # Lists ------------------------------------------------------------------------------

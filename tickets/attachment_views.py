@@ -111,7 +111,11 @@ class Download(FileResponse):
 @page("tickets.attachment", within(Role.VIEWER), find=find_attachment)
 def attachment(request: HttpRequest, attachment: Attachment, key: str, number: int) -> HttpResponseBase:
     """The bytes, to keep: never a page, never of a type that its sender chose."""
-    file = attachments.open_file(attachment)
+    try:
+        file = attachments.open_file(attachment)
+    except attachments.FileGone as gone:
+        context = {"ticket": attachment.ticket, "sentence": str(gone)}
+        return render(request, "tickets/file_gone.html", context, status=gone.status)
     etag = f'"{attachment.digest}"'
     known = get_conditional_response(request, etag=etag)
     if known is not None:

@@ -177,12 +177,16 @@ class TicketFilter(Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """``project:MC`` typed among the words is the filter that it names."""
+        """``project:MC`` typed among the words is the filter that it names, and so are the others."""
         cleaned = super().clean()
         words = str(cleaned.get("q") or "").split()
-        for word in [word for word in words if re.fullmatch(r"project:[A-Za-z0-9]{1,10}", word)]:
-            cleaned["project"] = word.partition(":")[2].upper()
+        for word in [word for word in words if re.fullmatch(r"(project|state|agent|who|findings):\S+", word)]:
+            name, _, value = word.partition(":")
             words.remove(word)
+            try:
+                cleaned[name] = self.fields[name].clean(value.upper() if name == "project" else value)
+            except ValidationError as problem:
+                self.add_error(name, problem)
         return cleaned | {"q": " ".join(words)}
 
 

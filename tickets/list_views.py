@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from portal.core import access, limits
 from portal.core.access import SIGNED_IN, Role
@@ -20,10 +22,20 @@ from tickets.queries import Page
 from tickets.rights import require
 from workers.models import Agent
 
+CHIPS: Final = ("project", "state", "agent", "who", "findings")
 AGENTS_OFFERED: Final = 200
 COLUMNS: Final = (
     "Ticket", "Title", "State", "Worst open finding", "Finding", "Agent", "Turns", "Messages", "Opened", "Changed",
 )  # fmt: skip
+
+
+class Chip:
+    """A filter in force, and the list without it."""
+
+    def __init__(self, name: str, kept: dict[str, str], *, url: str) -> None:
+        self.name, self.value = name, kept[name]
+        left = urlencode({other: value for other, value in kept.items() if other != name})
+        self.without = f"{url}?{left}" if left else url
 
 
 @page("tickets.list", SIGNED_IN)
@@ -41,7 +53,8 @@ def _list(request: HttpRequest) -> dict[str, Any]:
         return queries.ticket_list(request.user, asked.wanted, asked.before)
 
     asked = lists.context(request, TicketFilter(request.GET), rows, role=Role.OPERATOR, fragment="tickets_fragment")
-    return asked | {"states": TicketState.values}
+    chips = [Chip(name, asked["kept"], url=reverse("tickets")) for name in CHIPS if name in asked["kept"]]
+    return asked | {"states": TicketState.values, "chips": chips}
 
 
 @page("tickets.agents", SIGNED_IN)

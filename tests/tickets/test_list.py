@@ -149,8 +149,8 @@ def test_another_project_s_alias_finds_nothing_of_it(world: World, sign_in: Sign
 def test_the_names_of_agents_are_offered_to_those_who_see_tickets(world: World, sign_in: SignIn) -> None:
     build.agent("codex-dev")
     build.agent("claude-dev")
-    offered = '<option value="claude-dev"><option value="codex-dev">'
-    assert sign_in(world.viewer).get("/tickets/agents/").content.decode().strip() == offered
+    offered = sign_in(world.viewer).get("/tickets/agents/").content.decode()
+    assert offered.index('value="agent:claude-dev"') < offered.index('value="agent:codex-dev"')
     assert "claude" not in sign_in(world.outsider).get("/tickets/agents/").content.decode()
 
 
@@ -160,6 +160,24 @@ def test_no_filter_that_cannot_be_read_breaks_the_list(world: World, sign_in: Si
     page = sign_in(world.viewer).get(f"/tickets/?{bad}")
     assert page.status_code == 200 and keys(page) == [ticket.title]
     assert "This filter was left out." in page.content.decode()
+
+
+def test_a_filter_may_be_typed_among_the_words(world: World, sign_in: SignIn) -> None:
+    given_to(build.ticket(world.mc, title="Pump leaks"), "claude-dev")
+    given_to(build.ticket(world.mc, "failed", title="Pump burns"), "codex-dev")
+    browser = sign_in(world.viewer)
+    assert keys(browser.get("/tickets/?q=pump+agent:codex-dev")) == ["Pump burns"]
+    assert keys(browser.get("/tickets/?q=state:open+pump&agent=claude-dev")) == ["Pump leaks"]
+    page = browser.get("/tickets/?q=who:everybody+leaks")
+    assert keys(page) == ["Pump leaks"] and "“everybody”. This filter was left out." in page.content.decode()
+    assert keys(browser.get("/tickets/?q=size:large")) == []
+
+
+def test_a_filter_in_force_can_be_dropped_alone(world: World, sign_in: SignIn) -> None:
+    page = sign_in(world.viewer).get("/tickets/?q=agent:a%26b+pump&state=failed").content.decode()
+    assert 'href="/tickets/?q=pump&amp;agent=a%26b" aria-label="Remove filter state:failed"' in page
+    assert 'href="/tickets/?q=pump&amp;state=failed" aria-label="Remove filter agent:a&amp;b"' in page
+    assert '<input type="hidden" name="agent" value="a&amp;b">' in page
 
 
 def test_filters_stay_while_somebody_pages_and_changes_tabs(world: World, sign_in: SignIn, settings: Any) -> None:
