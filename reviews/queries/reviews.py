@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from portal.core.models import Activity
 from reviews.documents import IMPORT_KIND
 from reviews.models import ActionItem, Check, ImportRow, Review, Series, Severity
 from tickets.models import Project
 from tickets.queries import Page, page_of, seen_by
-from workers.models import LIVE_STATES, Job
+from workers.models import LIVE_STATES, Attempt, Job
 
 PARTS_SHOWN: Final = 200
 SERIES_SUGGESTED: Final = 200
@@ -39,8 +39,10 @@ def uploader(review: Review) -> str:
 
 
 def reading_job(review: Review) -> Job | None:
-    """The job that reads the document, while it waits or runs."""
-    return Job.objects.filter(kind=IMPORT_KIND, unique_key=review.subject, state__in=LIVE_STATES).first()
+    """The job that reads the document, while it waits or runs; ``began_at`` is when its newest attempt did."""
+    newest = Attempt.objects.filter(job=OuterRef("pk"), fence=OuterRef("fence")).values("started_at")
+    jobs = Job.objects.filter(kind=IMPORT_KIND, unique_key=review.subject, state__in=LIVE_STATES)
+    return jobs.annotate(began_at=Subquery(newest[:1])).first()
 
 
 def series_names(projects: QuerySet[Project], key: str) -> list[Series]:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reviews import applying
+from reviews import applying, documents
 from reviews.models import Finding, ImportRow, Review, Series
 from reviews.queries import plan as plans
 from tests.reviews import build
 from tests.signing_in import Counted, SignIn
 from tickets.models import Ticket
+from workers import claims, ending
+from workers.models import Job, Outcome
 
 if TYPE_CHECKING:
     from tests.factories import World
@@ -48,6 +50,19 @@ def test_a_failed_reading_says_why_and_is_read_again(world: World, sign_in: Sign
     assert browser.post(f"{review.get_absolute_url()}read/").status_code == 409
     review.refresh_from_db()
     assert review.state == "received"
+
+
+def test_a_review_that_is_being_read_shows_its_page(world: World, sign_in: SignIn) -> None:
+    review, browser = build.received(world.mc), sign_in(world.viewer)
+    assert "It waits for a worker." in browser.get(review.get_absolute_url()).content.decode()
+    (claim,) = claims.claim("short", [documents.IMPORT_KIND], worker="short@test", most=1)
+    assert "A worker has had it" in browser.get(review.get_absolute_url()).content.decode()
+    ending.end_attempt(claim.job_id, claim.fence, Outcome.LOST, error="The worker was lost.")
+    page = browser.get(review.get_absolute_url()).content.decode()
+    assert "It waits to be tried again" in page and "The worker was lost." in page
+    Job.objects.update(run_after="2001-01-01T00:00:00Z")
+    claims.claim("short", [documents.IMPORT_KIND], worker="short@test", most=1)
+    assert "at its attempt number 2" in browser.get(review.get_absolute_url()).content.decode()
 
 
 def test_a_plan_counts_by_action_and_shows_one_kind_at_a_time(world: World, sign_in: SignIn) -> None:
