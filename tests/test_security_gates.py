@@ -16,6 +16,7 @@ LAYERS = ("portal", "workers", "tickets", "reviews", "deployments")
 # Text that is HTML already: the cleaned markdown, the guard's own page, the attributes of a live element.
 MARKED_SAFE = {
     "portal/core/guard/refusal.py",
+    "portal/core/markdown.py",
     "portal/site/templatetags/shiproom.py",
     "tickets/templatetags/written.py",
 }
@@ -29,6 +30,7 @@ OWN_CLOCK = {
     "portal/site/queries.py": "how long somebody has been waited for, in words",
     "portal/settings.py": "whether an override has expired",
     "portal/core/guard/override.py": "whether an override has expired",
+    "tickets/attachments.py": "how old a file without a row is: files carry the machine's time",
 }
 # Threads: the lease-keeper, the executor of the sockets, and nothing else.
 THREADS = {"workers/leases.py", "portal/live/threads.py"}

@@ -23,10 +23,6 @@ from tickets.admin.asking import MaybeWhy, Nothing, Why
 
 LINK = "text-primary-600 dark:text-primary-500"
 LINES_SHOWN = 50
-TOTALS = (
-    '<table class="totals"><thead><tr><th>Severity</th><th>Stated</th><th>Found</th><th>So</th></tr></thead>'
-    "<tbody>{}</tbody></table>"
-)
 
 
 @admin.register(Series)
@@ -215,7 +211,13 @@ class ReviewPage(ReadOnly):
             for total in totals(review.reading)
         ]
         said = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
-        return format_html(TOTALS, said) if rows else "Nothing was counted."
+        if not rows:
+            return "Nothing was counted."
+        return format_html(
+            '<table class="totals"><thead><tr><th>Severity</th><th>Stated</th><th>Found</th><th>So</th></tr></thead>'
+            "<tbody>{}</tbody></table>",
+            said,
+        )
 
     @admin.display(description="Verdict")
     def verdict(self, review: Review) -> str:

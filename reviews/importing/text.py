@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import ftfy
 from ftfy.badness import is_bad
 
@@ -18,6 +21,14 @@ _BOMS: tuple[tuple[bytes, str], ...] = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
+)
+
+
+# Windows-1252 has no letter for five bytes, and who misread UTF-8 as it often dropped them. Without its byte a cross
+# mark takes the space behind it for its end, and a warning sign is no text at all: the byte is put back first.
+_LOST_BYTES: Final = (
+    (re.compile("\u00e2\u0152(?=[\x00-\x7f\u00a0]|$)"), "\u00e2\x9d\u0152"),  # cross mark
+    (re.compile("\u00ef\u00b8(?=[\x00-\x7f]|$)"), "\u00ef\u00b8\x8f"),  # the selector behind a coloured sign
 )
 
 
@@ -86,7 +97,7 @@ def _repair(text: str) -> tuple[str, tuple[Note, ...]]:
         budget -= len(line)
         if not is_bad(line):
             continue
-        fixed = ftfy.fix_encoding(line)
+        fixed = ftfy.fix_encoding(_with_lost_bytes(line))
         # A repair that makes a new line would move every later line number.
         if fixed != line and "\n" not in fixed and "\r" not in fixed:
             lines[index] = fixed
@@ -96,3 +107,9 @@ def _repair(text: str) -> tuple[str, tuple[Note, ...]]:
     named = ", ".join(str(n) for n in changed[:NAMED_LINES]) + (", ..." if len(changed) > NAMED_LINES else "")
     note = Note(f"Mojibake was repaired on {len(changed)} line(s): {named}.", tuple(changed))
     return "\n".join(lines), (note,)
+
+
+def _with_lost_bytes(line: str) -> str:
+    for lost, whole in _LOST_BYTES:
+        line = lost.sub(whole, line)
+    return line

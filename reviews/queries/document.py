@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from portal.core import markdown
 from reviews.importing.model import BadInput
@@ -52,7 +52,7 @@ class Document(NamedTuple):
     more: int
     notes: list[str]
     refusal: str
-    rendered: SafeString = mark_safe("")
+    rendered: SafeString | None = None
 
 
 def content(review: Review) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reviews.importing import BadInput, ParsedReview, parse, to_json
+from reviews.importing.text import decode
 
 pytestmark = pytest.mark.once
 
@@ -203,3 +204,17 @@ def test_the_export_has_the_schema_of_the_corpus() -> None:
     assert exported["id"] == "007" and exported["title"] == "R"
     keys = {"n", "ref", "title", "severity", "severity_as_written", "category", "files", "status", "line"}
     assert keys <= exported["findings"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole"),
+    [
+        ("- \u00e2\u0152 Offsets are lost", "- \u274c Offsets are lost"),
+        ("\u00e2\u0161\u00a0\u00ef\u00b8 Must fix", "\u26a0\ufe0f Must fix"),
+        ("- \u00e2\u0152\u0161 Late", "- \u231a Late"),  # a watch: nothing of it was lost
+    ],
+)
+def test_a_mark_that_lost_a_byte_on_its_way_is_no_other_mark(broken: str, whole: str) -> None:
+    text, notes = decode(f"# R\n\n{broken}\n".encode())
+    assert text.split("\n")[2] == whole
+    assert notes[0].lines == (3,)
