@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from portal.core import limits
 from portal.core.lifecycle import Change, Refused
@@ -12,6 +13,9 @@ from reviews.transitions import ANSWERS, FINDING
 from tickets import keys
 from tickets.models import ProjectCounter, Ticket
 from tickets.work import create_ticket
+
+# Columns of a table that the ticket has elsewhere.
+_TOLD: Final = frozenset({"ref", "ticket", "title", "severity", "files"})
 
 
 def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Ticket]:
@@ -97,8 +101,23 @@ def _body(finding: Finding, said: Occurrence | None) -> str:
     facts = [f"Severity: {severity}." if finding.severity != Severity.NONE else ""]
     facts.append(f"Places: {', '.join(f'`{place}`' for place in finding.files)}." if finding.files else "")
     if said is not None:
-        facts.append(f"From {said.review}, lines {said.line_start} to {said.line_end}.")
-    return "\n\n".join(part for part in (said.body if said else "", " ".join(filter(None, facts))) if part)
+        facts.append(f"From {said.review}, {_lines(said)}.")
+    return "\n\n".join(part for part in (_text(said) if said else "", " ".join(filter(None, facts))) if part)
+
+
+def _text(said: Occurrence) -> str:
+    """What the review says; a row of a table without its table is hard to read: its columns are listed."""
+    row = said.body.strip()
+    if not row.startswith("|") or "\n" in row:
+        return said.body
+    listed = [(label, value) for label, value in said.fields if label not in _TOLD and value.strip()]
+    return "\n".join(f"- {label.capitalize()}: {value}" for label, value in listed)
+
+
+def _lines(said: Occurrence) -> str:
+    if said.line_start == said.line_end:
+        return f"line {said.line_start}"
+    return f"lines {said.line_start} to {said.line_end}"
 
 
 def _cut(body: str) -> str:

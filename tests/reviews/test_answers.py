@@ -29,7 +29,7 @@ def test_tickets_are_made_once(world: World) -> None:
     assert [ticket.title for ticket in made] == [finding.title for finding in findings]
     assert answers.make_tickets(findings) == []
     assert Ticket.objects.count() == 3
-    assert "lines 7 to 7" in made[0].body
+    assert "line 7." in made[0].body
 
 
 def test_one_ticket_for_many_findings_lists_them_all(world: World) -> None:
@@ -39,7 +39,7 @@ def test_one_ticket_for_many_findings_lists_them_all(world: World) -> None:
     [ticket] = answers.make_tickets(findings, together="Mend the delivery path")
     assert (ticket.title, Ticket.objects.count()) == ("Mend the delivery path", 2)
     assert ticket.body.startswith("2 findings:\n\n1. DP-2: Template upload accepts anonymous requests\n2. DP-3:")
-    assert "From Delivery path v1, lines 8 to 8." in ticket.body
+    assert "From Delivery path v1, line 8." in ticket.body
     assert set(Finding.objects.filter(ticket=ticket)) == set(findings[1:])
     assert answers.make_tickets(findings, together="Mend the delivery path") == []
 
@@ -151,3 +151,10 @@ def test_an_answer_takes_a_reason_and_a_verb(world: World) -> None:
         answers.answer(finding, "waive", reason="x", expected_version=7)
     finding.refresh_from_db()
     assert (finding.state, finding.version) == ("open", 1)
+
+
+def test_a_row_of_a_table_is_no_ticket_full_of_bars(world: World) -> None:
+    table = "# R\n\n| Ref | Severity | Category | Title |\n|---|---|---|---|\n| T-1 | HIGH | Security | Tokens in the source |\n"
+    review = build.applied(world.mc, table)
+    (ticket,) = answers.make_tickets(Finding.objects.filter(occurrences__review=review))
+    assert ticket.body == "- Category: Security\n\nSeverity: important. From Delivery path v1, line 5."
