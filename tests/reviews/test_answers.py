@@ -154,7 +154,7 @@ def test_an_answer_takes_a_reason_and_a_verb(world: World) -> None:
 
 
 def test_a_row_of_a_table_is_no_ticket_full_of_bars(world: World) -> None:
-    table = "# R\n\n| Ref | Severity | Category | Title |\n|---|---|---|---|\n| T-1 | HIGH | Security | Tokens in the source |\n"
+    table = "# R\n\n| Ref | Severity | Category | Title |\n|---|---|---|---|\n| T-1 | HIGH | Security | A token |\n"
     review = build.applied(world.mc, table)
     (ticket,) = answers.make_tickets(Finding.objects.filter(occurrences__review=review))
     assert ticket.body == "- Category: Security\n\nSeverity: important. From Delivery path v1, line 5."
