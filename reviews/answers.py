@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from portal.core import limits
 from portal.core.lifecycle import Change, Refused
@@ -53,7 +53,7 @@ def _each(bare: list[Finding], said: dict[int, Occurrence]) -> list[Owner]:
     found: list[Owner] = []
     for finding in bare:
         last = said.get(finding.pk)
-        words = {
+        words: dict[str, Any] = {
             "title": finding.title[: limits.value("TITLE_MAX_CHARS")],
             "body": _cut(_body(finding, last)),
             "reason": f"From {finding} of {finding.series}.",

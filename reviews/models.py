@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from portal.core.lifecycle import Tracked
+from tickets.keys import Keys
 from tickets.models import Project, Ticket
 
 
@@ -213,14 +214,6 @@ class ImportRow(models.Model):
         CLOSE = "close", "Close"
         REOPEN = "reopen", "Open again"
         CARRY = "carry", "Carry"
-
-    class Keys(models.TextChoices):
-        """What becomes of the ticket key that the document gives."""
-
-        ADOPT = "adopt", "Adopt"
-        LINK = "link", "Link"
-        ALIAS = "alias", "Keep as a second name"
-        REFUSE = "refuse", "Number of its own"
 
     class Outcome(models.TextChoices):
         PLANNED = "planned", "Planned"

@@ -134,7 +134,7 @@ def attachment_remove(request: HttpRequest, attachment: Attachment, key: str, nu
     status = 422 if form.errors else 200
     if form.is_valid():
         try:
-            attachments.remove(attachment, reason=form.cleaned_data["reason"], by=cast(User, request.user))
+            attachments.remove(attachment, reason=form.cleaned_data["reason"])
         except Refused as refusal:
             form.add_error(None, str(refusal))
             status = refusal.status

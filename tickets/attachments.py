@@ -29,9 +29,11 @@ from portal.core.clock import Wall
 from portal.core.lifecycle import Gone, Refused
 from portal.core.models import User
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
+from portal.core.unseen import is_unseen
 from portal.core.uploads import with_room
 from tickets import images
 from tickets.models import Attachment, Message, Ticket, TicketState
+from tickets.work import lock
 
 # Shown small on the page from the file itself: larger ones are files to download.
 SHOWN_BYTES: Final = 2_000_000
@@ -87,7 +89,7 @@ def clean_name(name: str) -> str:
     if len(text) > NAME_CHARS:
         kept = f"{dot}{ending}" if stem and len(ending) <= 20 else ""
         text = text[: NAME_CHARS - len(kept)] + kept
-    return text or "file"
+    return "file" if is_unseen(text) else text
 
 
 # In ------------------------------------------------------------------------------
@@ -209,7 +211,7 @@ def receive(
 
 def _add(ticket: Ticket, stored: Stored, uploader: User | None, message: Message | None) -> tuple[Attachment, bool]:
     with unit_of_work() as work:
-        held = _lock(ticket)
+        held = lock(ticket)
         here = Attachment.objects.filter(ticket=held, removed_at__isnull=True)
         same = here.filter(digest=stored.digest).first()
         if same:
@@ -295,10 +297,10 @@ def open_file(attachment: Attachment) -> BinaryIO:
         ) from None
 
 
-def remove(attachment: Attachment, *, reason: str, by: User) -> Attachment:
+def remove(attachment: Attachment, *, reason: str) -> Attachment:
     """Take the bytes away, after the commit; the row says for ever that there was a file, and why it is gone."""
     with unit_of_work() as work:
-        held = _lock(attachment.ticket)
+        held = lock(attachment.ticket)
         if Attachment.objects.filter(pk=attachment.pk, removed_at__isnull=True).update(removed_at=Wall()) != 1:
             raise Refused(f"{attachment.name} was removed already.")
         _tell(work, attachment, held, "removed", 2, before={"file": attachment.name}, reason=reason)
@@ -329,13 +331,6 @@ def _named(beginning: str) -> set[str]:
 def _tell(work: UnitOfWork, attachment: Attachment, ticket: Ticket, verb: str, version: int, **fields: Any) -> None:
     work.record(f"ticket.{verb}", ticket.subject, **fields)
     work.announce(ticket.subject, Pointer("attachment", f"attachment:{attachment.pk}", version))
-
-
-def _lock(ticket: Ticket) -> Ticket:
-    held = Ticket.objects.select_for_update().filter(pk=ticket.pk).first()
-    if held is None:
-        raise Gone(f"Ticket {ticket.key} is not there any more.")
-    return held
 
 
 def _folder() -> Path:

@@ -9,28 +9,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Final, NamedTuple
+
+from django.db import models
 
 from portal.core import identifiers, limits
 from portal.core.models import Activity
 from portal.core.unit import unit_of_work
-from tickets.models import KeyAlias, Project, ProjectCounter, Ticket, TicketState
-from tickets.transitions import TICKET
+from tickets.models import KeyAlias, Project, ProjectCounter, Ticket
+from tickets.rights import KEY
 from tickets.work import create_ticket
 
-_KEY: Final = re.compile(r"([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})")
 # What a column of the database can hold.
 _HIGHEST: Final = 2**31 - 1
 
 
-class Keys(StrEnum):
+class Keys(models.TextChoices):
     """What becomes of the key that a document gives."""
 
-    ADOPT = "adopt"
-    LINK = "link"
-    ALIAS = "alias"
-    REFUSE = "refuse"
+    ADOPT = "adopt", "Adopt"
+    LINK = "link", "Link"
+    ALIAS = "alias", "Keep as a second name"
+    REFUSE = "refuse", "Number of its own"
 
 
 class Choice(NamedTuple):
@@ -48,14 +48,10 @@ def choice(project: Project, key: str) -> Choice:
 
 def choices(project: Project, keys: Iterable[str]) -> dict[str, Choice]:
     """``choice`` for many keys, in four queries."""
-    wanted = {key: _KEY.fullmatch(key) for key in keys}
+    wanted = {key: KEY.fullmatch(key) for key in keys}
     names = list(wanted)
     tickets = {ticket.key: ticket for ticket in Ticket.objects.filter(project=project, key__in=names).defer("body")}
-    aliases = dict(
-        KeyAlias.objects.filter(project=project, key__in=names)
-        .select_related("ticket")
-        .values_list("key", "ticket__key")
-    )
+    aliases = dict(KeyAlias.objects.filter(project=project, key__in=names).values_list("key", "ticket__key"))
     last = ProjectCounter.objects.values_list("last", flat=True).get(pk=project.pk)
     own = {key: found for key, found in wanted.items() if found and found[1] == project.key}
     had = _had([key for key, found in own.items() if int(found[2]) <= last and key not in tickets])
@@ -122,15 +118,9 @@ def create_with_key(
 
 def _adopt(project: Project, key: str, *, title: str, body: str, reason: str) -> Ticket:
     number = int(key.rpartition("-")[2])
-    with unit_of_work() as work:
-        # False where it was skipped before: the counter stands higher then, and never gives it.
-        identifiers.raise_to(ProjectCounter, pk=project.pk, number=number)
-        ticket = Ticket.objects.create(
-            project=project, number=number, key=key, title=title, body=body, state=TicketState.OPEN
-        )
-        work.record("ticket.created", ticket.subject, after={"title": title}, reason=reason)
-        TICKET.announce(ticket)
-    return ticket
+    # False where it was skipped before: the counter stands higher then, and never gives it.
+    identifiers.raise_to(ProjectCounter, pk=project.pk, number=number)
+    return create_ticket(project, title=title, body=body, reason=reason, number=number)
 
 
 def find_by_name(key: str, project: Project | None = None) -> Ticket | None:
@@ -146,5 +136,5 @@ def find_by_name(key: str, project: Project | None = None) -> Ticket | None:
 
 def named_in(text: str) -> str:
     """The first key that a text names, or nothing."""
-    found = re.search(rf"\b{_KEY.pattern}\b", text[:1000])
+    found = re.search(rf"\b{KEY.pattern}\b", text[:1000])
     return found[0] if found else ""

@@ -11,8 +11,7 @@ from portal.core import access, limits
 from portal.core.access import Role
 from tickets import panels
 from tickets.models import KeyAlias, Membership, Message, Project, Ticket, TicketState, Turn
-from tickets.work import TURN_KIND
-from workers.models import LIVE_STATES, Agent, Job
+from workers.models import Agent
 
 # A list follows at most this many projects live: a socket has room for LIMITS["SOCKET_STREAMS"].
 PROJECTS_FOLLOWED: Final = 20
@@ -119,8 +118,3 @@ def assignable() -> QuerySet[Agent]:
     """Agents that are switched on and have a profile, with the number of the newest."""
     rows = Agent.objects.filter(enabled=True).annotate(newest=Max("versions__number"))
     return rows.filter(newest__isnull=False).order_by("name")
-
-
-def live_job(ticket: Ticket) -> Job | None:
-    """The job that carries the ticket's turn, while it waits or runs."""
-    return Job.objects.filter(kind=TURN_KIND, unique_key=ticket.subject, state__in=LIVE_STATES).first()

@@ -14,7 +14,8 @@ from portal.core.access import Role, within
 from portal.live import streams
 from tickets.models import Membership, Project, Ticket
 
-_KEY: Final = re.compile(r"[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,9}", re.ASCII)
+# the project's key, and the number
+KEY: Final = re.compile(r"([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,9})")
 
 
 def register() -> None:
@@ -30,7 +31,7 @@ def project_roles(user: Any) -> dict[str, Role]:
 
 def is_key(text: str) -> bool:
     """Whether ``text`` has the form of a ticket's key."""
-    return _KEY.fullmatch(text) is not None
+    return KEY.fullmatch(text) is not None
 
 
 def ticket_scope(name: str) -> str | None:

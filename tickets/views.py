@@ -15,7 +15,7 @@ from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.live import streams
-from tickets import conversation, keys, lists, output, panels, queries, timeline, work
+from tickets import conversation, keys, lists, output, panels, timeline, work
 from tickets.fields import Form
 from tickets.forms import AcceptForm, AssignForm, EditForm, MessageForm, ReopenForm, StopForm
 from tickets.models import Message, Ticket, Turn, TurnState
@@ -128,7 +128,7 @@ def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> di
         "ticket": ticket,
         "forms": forms,
         "held": [(step.label, ACTIONS[step.verb][0].label) for step in offered if step not in mine],
-        "job": queries.live_job(ticket),
+        "job": work.live_job(ticket),
         "panels": panels.of_ticket(ticket, request.user),
         "tried": tried is not None,
     }

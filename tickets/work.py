@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from portal.core import identifiers
-from portal.core.lifecycle import Refused, amend
+from portal.core.access import Role
+from portal.core.lifecycle import Gone, Refused, amend
 from portal.core.unit import unit_of_work
 from tickets.models import Membership, Project, ProjectCounter, Ticket, TicketState
 from tickets.transitions import TICKET
@@ -34,15 +35,18 @@ def create_project(*, key: str, name: str, repository: str, owner: Any) -> Proje
     with unit_of_work() as work:
         project = Project.objects.create(key=key, name=name, repository=repository)
         ProjectCounter.objects.create(project=project)
-        Membership.objects.create(project=project, user=owner, role=50)
+        Membership.objects.create(project=project, user=owner, role=Role.OWNER.value)
         work.record("project.created", f"project:{project.pk}", after={"key": key, "name": name})
     return project
 
 
-def create_ticket(project: Project, *, title: str, body: str = "", reason: str = "") -> Ticket:
-    """A ticket with the project's next number."""
+def create_ticket(
+    project: Project, *, title: str, body: str = "", reason: str = "", number: int | None = None
+) -> Ticket:
+    """A ticket with the project's next number, or with ``number``, of which the caller knows that nobody has it."""
     with unit_of_work() as work:
-        number = identifiers.allocate(ProjectCounter, pk=project.pk)[0]
+        if number is None:
+            number = identifiers.allocate(ProjectCounter, pk=project.pk)[0]
         key = f"{project.key}-{number}"
         ticket = Ticket.objects.create(
             project=project, number=number, key=key, title=title, body=body, state=TicketState.OPEN
@@ -50,6 +54,23 @@ def create_ticket(project: Project, *, title: str, body: str = "", reason: str =
         work.record("ticket.created", ticket.subject, after={"title": title}, reason=reason)
         TICKET.announce(ticket)
     return ticket
+
+
+def lock(ticket: Ticket) -> Ticket:
+    """The row as it is now, locked until the transaction ends. Raises ``Gone``.
+
+    Whoever adds to a ticket holds it: numbers have no gap, and a ticket that
+    was closed meanwhile takes nothing.
+    """
+    held = Ticket.objects.select_for_update(no_key=True).filter(pk=ticket.pk).first()
+    if held is None:
+        raise Gone(f"Ticket {ticket.key} is not there any more.")
+    return held
+
+
+def live_job(ticket: Ticket) -> Job | None:
+    """The job that carries the ticket's turn, while it waits or runs."""
+    return Job.objects.filter(kind=TURN_KIND, unique_key=ticket.subject, state__in=LIVE_STATES).first()
 
 
 def edit(ticket: Ticket, *, title: str, body: str, expected_version: int) -> Ticket:
@@ -86,7 +107,7 @@ def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None)
 
 def stop(ticket: Ticket, *, reason: str) -> Ticket:
     """Stop the ticket's turn: at once where it waits, else as soon as its worker hears of it."""
-    job = Job.objects.filter(kind=TURN_KIND, unique_key=ticket.subject, state__in=LIVE_STATES).first()
+    job = live_job(ticket)
     if job is None:
         raise Refused(f"{ticket.key} has no turn that could be stopped.")
     queue.cancel(job, reason=reason)

@@ -117,7 +117,7 @@ def test_a_removed_file_leaves_its_row_its_reason_and_no_byte(
 def test_a_removal_that_is_taken_back_keeps_the_bytes(world: World, ticket: Ticket, folder: Path) -> None:
     row = attach(ticket)
     with pytest.raises(ZeroDivisionError), unit_of_work():
-        attachments.remove(row, reason="Not yet.", by=world.operator)
+        attachments.remove(row, reason="Not yet.")
         _ = 1 / 0
     row.refresh_from_db()
     assert row.removed_at is None and bytes_of(row) == b"words"

@@ -14,6 +14,7 @@ from unfold.widgets import (
 )
 
 from tickets.fields import Form, Lines, Versioned, Words
+from tickets.queries import assignable
 from workers.models import Agent
 
 
@@ -73,4 +74,4 @@ class Assign(Versioned):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields["agent"].queryset = Agent.objects.filter(enabled=True).order_by("name")  # type: ignore[attr-defined]
+        self.fields["agent"].queryset = assignable()  # type: ignore[attr-defined]

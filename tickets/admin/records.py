@@ -82,7 +82,7 @@ def download(attachment: Attachment) -> str:
 
 
 def remove(attachment: Attachment, asked: dict[str, Any], request: HttpRequest) -> str:
-    attachments.remove(attachment, reason=asked["reason"], by=request.user)  # type: ignore[arg-type]
+    attachments.remove(attachment, reason=asked["reason"])
     return f"{attachment.name} is removed."
 
 

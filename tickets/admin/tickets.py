@@ -13,12 +13,13 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from portal.core.adminsite import ACTION_CLASSES, Admin, ReasonForm, Rows, SeenVersion
 from portal.core.deeds import Deed
-from tickets import attachments, conversation, work
+from tickets import attachments, conversation, opening, work
 from tickets.admin.asking import Assign, File, MaybeWhy, Why
 from tickets.admin.asking import Message as MessageForm
 from tickets.admin.records import download
 from tickets.fields import Lines, Words
 from tickets.models import Attachment, Message, Project, Ticket, TicketState, Turn
+from tickets.queries import assignable
 from tickets.transitions import TICKET
 from workers.models import Agent
 
@@ -101,7 +102,7 @@ class TicketActions(ReasonForm):
     """Beside the action: the agent to assign, and why."""
 
     agent = forms.ModelChoiceField(
-        Agent.objects.filter(enabled=True).order_by("name"),
+        assignable(),
         label="",
         required=False,
         empty_label="Agent",
@@ -228,7 +229,7 @@ class TicketPage(Admin):
 
     def save_model(self, request: HttpRequest, obj: Ticket, form: Any, change: bool) -> None:
         if not change:
-            made = work.create_ticket(form.cleaned_data["of_project"], title=obj.title, body=obj.body)
+            made, _ = opening.open_ticket(form.cleaned_data["of_project"], title=obj.title, body=obj.body)
             obj.__dict__.update(made.__dict__)
             return
         typed = {name: form.cleaned_data[name] for name in ("title", "body")}

@@ -166,4 +166,4 @@ def fetch(request: HttpRequest, key: str, number: int) -> Download:
 )
 def remove(request: HttpRequest, key: str, number: int, body: RemoveIn) -> dict[str, Any]:
     """Take the bytes away; that there was a file, and why it is gone, stays in the history."""
-    return shown(attachments.remove(request.found, reason=body.reason, by=request.user))  # type: ignore[attr-defined,arg-type]
+    return shown(attachments.remove(request.found, reason=body.reason))  # type: ignore[attr-defined]
