@@ -59,10 +59,11 @@ def guard_command(argv: Sequence[str]) -> None:
     """Stand guard before the command that ``argv`` names; at most once per command and process.
 
     Raises SystemExit as ``stand_guard`` does. Commands in ``EXEMPT``, no
-    command, and commands that do not exist pass.
+    command, one that is asked for nothing but its help, and commands that do
+    not exist pass.
     """
     name = argv[1] if len(argv) > 1 else "help"
-    if name in EXEMPT or name in _passed:
+    if name in EXEMPT or name in _passed or argv[2:] in (["--help"], ["-h"]):
         return
     django.setup()
     if name not in get_commands():
