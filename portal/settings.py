@@ -224,6 +224,7 @@ MIDDLEWARE = [
     "portal.site.middleware.ReadForms",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.core.middleware.WholeText",
+    "portal.core.middleware.PlainMethods",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.core.middleware.SessionAge",
     "portal.core.middleware.RequestActor",

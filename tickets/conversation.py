@@ -19,8 +19,8 @@ from portal.core.lifecycle import Gone, Refused
 from portal.core.models import User
 from portal.core.redaction import redact
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
+from portal.core.unseen import is_unseen
 from tickets import attachments
-from tickets.fields import is_unseen
 from tickets.models import Author, Delivery, DeliveryState, Message, Ticket, TicketState, Turn
 from tickets.transitions import DELIVERY
 

@@ -9,16 +9,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal.core import limits
+from portal.core.unseen import is_unseen
 
-# Drawn as nothing, though Unicode calls them letters or symbols.
-_BLANKS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 HIGHEST_ID: Final = 2**63 - 1
-
-
-def is_unseen(text: str) -> bool:
-    """Whether a reader would see nothing at all."""
-    return all(letter in _BLANKS or unicodedata.category(letter) in _UNSEEN for letter in text)
 
 
 class Words(forms.CharField):

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, ConfigDict, StrictBool, StrictInt
 
 from portal.api.doors import Unfit
 from portal.core.doors import Found
-from tickets.fields import HIGHEST_ID, is_unseen
+from portal.core.unseen import is_unseen
+from tickets.fields import HIGHEST_ID
 from tickets.models import Project
 
 REASON_CHARS: Final = 2000
@@ -30,6 +31,7 @@ def _seen(text: str) -> str:
     return text
 
 
+Seen = Annotated[str, AfterValidator(_seen)]
 Reason = Annotated[str, Field(max_length=REASON_CHARS), AfterValidator(_seen)]
 
 

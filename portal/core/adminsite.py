@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import AutoField, Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -24,6 +25,7 @@ from portal.core.access import is_admin
 from portal.core.deeds import Doing
 from portal.core.lifecycle import Gone, Refused, plain
 from portal.core.unit import unit_of_work
+from portal.core.unseen import is_unseen
 
 # a control beside the action, in the coloured bar
 ACTION_CLASSES: Final = "bg-white text-base-900 rounded-default px-2 py-1"
@@ -73,9 +75,17 @@ class Admin(Doing):
     ) -> forms.Field | None:
         """Each field carries what the page showed, so that only what its reader changed is written."""
         found: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(found, forms.CharField):
+            found.validators = [*found.validators, _refuse_unseen]
         if found is not None and not isinstance(db_field, ForeignKey):
             found.show_hidden_initial = True
         return found
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Digits of other scripts are no number of a row, though Python reads them as one."""
+        if isinstance(self.opts.pk, AutoField) and not (object_id.isascii() and object_id.isdecimal()):
+            return None
+        return super().get_object(request, object_id, from_field)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A rule that says no is an error of the same form: nothing was written, nothing typed is lost."""
@@ -88,7 +98,7 @@ class Admin(Doing):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         made = super().get_form(request, obj, change=change, **kwargs)
-        refusal = getattr(request, "refusal", "")
+        refusal = getattr(request, "refusal", "") or _given_twice(request, made.base_fields)
         if refusal:
             # The class was made for this request alone.
             made.clean = _refusing(made.clean, refusal)
@@ -180,6 +190,19 @@ def _refusing(clean: Callable[[Any], Any], refusal: str) -> Callable[[Any], Any]
         return cleaned
 
     return refuse
+
+
+def _refuse_unseen(value: object) -> None:
+    if isinstance(value, str) and value and is_unseen(value):
+        raise ValidationError("Nothing of this can be seen.")
+
+
+def _given_twice(request: HttpRequest, fields: dict[str, forms.Field]) -> str:
+    """What is to say to a form that gives a field twice."""
+    several = (forms.MultipleChoiceField, forms.ModelMultipleChoiceField)
+    single = (name for name, field in fields.items() if not isinstance(field, several))
+    twice = next((name for name in single if len(request.POST.getlist(name)) > 1), None)
+    return f"{fields[twice].label or twice} is given twice." if twice else ""
 
 
 def history_url(subject: str) -> str:

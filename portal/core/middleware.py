@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from portal.core import cause as causes
 from portal.core.cause import Actor, Cause
@@ -68,6 +68,23 @@ class WholeText:
             for name, values in sent.lists():
                 if "\0" in name or any("\0" in value for value in values):
                     raise BadRequest("A text holds a NUL character.")
+
+
+class PlainMethods:
+    """Refuses a method that no page has: views of libraries answer it as if it were GET."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        # Our own pages name their methods, and so does the API.
+        if hasattr(view, "methods") or request.path.startswith("/api/"):
+            return None
+        known = ("GET", "HEAD", "POST")
+        return None if request.method in known else HttpResponseNotAllowed(known)
 
 
 class SessionAge:

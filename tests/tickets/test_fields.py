@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from tickets.fields import Form, Lines, Versioned, Words, is_unseen, number_of
+from portal.core.unseen import is_unseen
+from tickets.fields import Form, Lines, Versioned, Words, number_of
 
 TITLE = Words(limit="TITLE_MAX_CHARS", label="Title")
 BODY = Lines(limit="BODY_MAX_CHARS", label="Body", required=False)

@@ -9,11 +9,10 @@ from django.http import HttpRequest
 from ninja import Field, Query, Schema
 
 from portal.api.doors import Unfit, operation, verbs
-from portal.api.shapes import Flag, Paged, Reason, Strict, Versioned, decoded, moment, page, project_by_key
+from portal.api.shapes import Flag, Paged, Reason, Seen, Strict, Versioned, decoded, moment, page, project_by_key
 from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
-from portal.core.lifecycle import Stale
 from reviews import applying, documents
 from reviews.models import ImportRow, Review, ReviewState
 from reviews.queries.reviews import review_by_number
@@ -24,7 +23,7 @@ PARTS_SHOWN = 200
 
 
 class ReviewIn(Strict):
-    series: str = Field(min_length=1, max_length=200, pattern=r"\S")
+    series: Seen = Field(min_length=1, max_length=200)
     file_name: str = Field("", max_length=200)
     # exactly one: the document's bytes, so that what is stored is what was sent, or its text
     content_base64: str | None = None
@@ -114,6 +113,11 @@ class RowOut(Schema):
     left_out: bool
     outcome: str
     outcome_reason: str
+
+
+class RowChanged(RowOut):
+    # the review's, for the next change of it
+    version: int
 
 
 class Rows(Schema):
@@ -365,9 +369,7 @@ def discard(request: HttpRequest, number: int, body: DiscardIn) -> dict[str, Any
 def read_again(request: HttpRequest, number: int, body: Versioned) -> dict[str, Any]:
     """Have the document read again: a new plan."""
     review: Review = request.found  # type: ignore[attr-defined]
-    if review.version != body.version:
-        raise Stale(review.subject, body.version, review.version)
-    return shown(documents.read_again(review))
+    return shown(documents.read_again(review, expected_version=body.version))
 
 
 @operation(
@@ -376,9 +378,10 @@ def read_again(request: HttpRequest, number: int, body: Versioned) -> dict[str, 
     "api.review.leave_out",
     within(Role.REVIEWER),
     find=find_row,
-    response=RowOut,
+    response=RowChanged,
 )
 def leave_out(request: HttpRequest, number: int, n: int, body: LeaveOutIn) -> dict[str, Any]:
     """Take a row out of the plan, or in again; ``version`` is the review's."""
     row: ImportRow = request.found  # type: ignore[attr-defined]
-    return row_shown(applying.leave_out(row, body.left_out, expected_version=body.version))
+    row = applying.leave_out(row, body.left_out, expected_version=body.version)
+    return row_shown(row) | {"version": row.review.version}
