@@ -73,7 +73,7 @@ def new(request: HttpRequest) -> HttpResponse:
             return _ask(request, asked["service"], asked["environment"], asked["commit"])
         except Refused as refusal:
             form.add_error(None, str(refusal))
-            status = 409
+            status = refusal.status
     context = {"form": form, "services": form.fields["service"].queryset.exists()}  # type: ignore[attr-defined]
     return render(request, "deployments/new.html", context, status=status)
 

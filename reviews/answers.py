@@ -24,9 +24,14 @@ def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Tic
     Findings that have a ticket, or were withdrawn, are left as they are, so a
     second click makes nothing. A finding with a key of its document takes the
     ticket that ``tickets.keys`` decides on; one ticket for many takes none.
+    Raises ``Refused`` for more findings than are taken at once.
     """
+    wanted = [finding.pk for finding in findings]
+    most = limits.value("MAKE_TICKETS_MAX")
+    if len(wanted) > most:
+        raise Refused(f"At most {most:,} findings at once (you chose {len(wanted):,}).")
     with unit_of_work():
-        bare = _bare([finding.pk for finding in findings])
+        bare = _bare(wanted)
         said = _said(bare)
         owners = _together(bare, said, together.strip()) if together.strip() else _each(bare, said)
         FINDING.move_all(

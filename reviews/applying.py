@@ -8,7 +8,6 @@ take it back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.db.models import F, OuterRef, Subquery
@@ -19,7 +18,7 @@ from portal.core.unit import current, unit_of_work
 from reviews import prints
 from reviews.deciding import changes, claimed, described
 from reviews.models import Finding, FindingState, ImportRow, Occurrence, Review, ReviewState, Series, Severity
-from reviews.reverting import Reverted, revert
+from reviews.reverting import Reverted, locked, revert
 from reviews.transitions import FINDING, REVIEW
 from tickets.models import Ticket
 
@@ -88,7 +87,7 @@ class _Applying:
     def __init__(self, review: Review, rows: list[ImportRow]) -> None:
         self.review, self.rows = review, [row for row in rows if row.action != Action.CARRY]
         self.carried = len(rows) - len(self.rows)
-        self.findings = _locked(row.finding_id for row in self.rows if row.finding_id)
+        self.findings = locked(row.finding_id for row in self.rows if row.finding_id)
         self.tickets = self._tickets()
         self.numbers: Counter[str] = Counter()
         self.changes: list[Change[Finding]] = []
@@ -203,14 +202,6 @@ class _Applying:
             ImportRow.objects.filter(pk__in=list(fields)).update(**bulk.cases(ImportRow, fields))
 
 
-def _locked(wanted: Iterable[int]) -> dict[int, Finding]:
-    found: dict[int, Finding] = {}
-    for chunk in bulk.chunks(sorted(wanted)):
-        rows = Finding.objects.filter(pk__in=chunk).select_for_update(of=("self",), no_key=True)
-        found |= {row.pk: row for row in rows.select_related("series").order_by("pk")}
-    return found
-
-
 def _finding_id(row: ImportRow) -> int:
     """Of a row that has its finding."""
     if row.finding_id is None:
@@ -256,8 +247,11 @@ def discard(review: Review, *, reason: str = "", expected_version: int | None = 
 
 
 def leave_out(row: ImportRow, left_out: bool, *, expected_version: int | None = None) -> ImportRow:
-    """Take a row out of the plan, or in again. ``expected_version`` is the review's. Raises ``Refused``."""
-    with unit_of_work() as work:
+    """Take a row out of the plan, or in again; ``row.review`` is the review as it is then.
+
+    ``expected_version`` is the review's. Raises ``Refused``.
+    """
+    with unit_of_work():
         # The lock of the review orders this and applying: a row is left out before, or not at all.
         rows = Review.objects.select_for_update(of=("self",)).select_related("series").defer("content")
         review = rows.filter(pk=row.review_id).first()
@@ -270,8 +264,8 @@ def leave_out(row: ImportRow, left_out: bool, *, expected_version: int | None = 
         if row.action == Action.CARRY:
             raise Refused("The document does not speak of this finding, so there is nothing to leave out.")
         if ImportRow.objects.filter(pk=row.pk, review=review).exclude(left_out=left_out).update(left_out=left_out):
-            verb = "review.row_left_out" if left_out else "review.row_taken_in"
-            work.record(verb, review.subject, after={"row": row.n, "title": row.item.get("title", "")})
-            REVIEW.announce(review)
-    row.left_out = left_out
+            # The review's version rises: who decides on the plan as it was before is told so.
+            verb = "row_left_out" if left_out else "row_taken_in"
+            REVIEW.move_all([Change(review, verb, reason=f"Row {row.n}: {row.item.get('title') or row.identity}")])
+    row.review, row.left_out = review, left_out
     return row

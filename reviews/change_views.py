@@ -59,7 +59,7 @@ def _act(
             said = act(form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
-            status = 409
+            status = refusal.status
         else:
             if said:
                 messages.success(request, said)

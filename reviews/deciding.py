@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from reviews.matching import KEY_CHARS, path_of
+from reviews.matching import path_of, usable
 from reviews.models import FindingState, ImportRow, Severity
 
 REASON_CHARS: Final = 300
@@ -47,7 +47,7 @@ def described(item: Item) -> dict[str, Any]:
         "severity": item.get("severity") or "",
         "category": (item.get("category") or "")[:100],
         "reference": (key or item.get("ref") or "")[:40],
-        "ticket_key": key if len(key) <= KEY_CHARS else "",
+        "ticket_key": usable(key),
         "files": [place[:300] for place in (item.get("files") or [])[:FILES_KEPT]],
     }
     return {name: value for name, value in said.items() if value}

@@ -58,12 +58,12 @@ def receive(project: Project, *, series_name: str, content: bytes, file_name: st
     return review, True
 
 
-def read_again(review: Review) -> Review:
+def read_again(review: Review, *, expected_version: int | None = None) -> Review:
     """The same document, another plan: of the series as it is now. Raises ``Refused``."""
     with unit_of_work():
         # A job that has planned and not yet ended would be taken for the new one: its end is waited for.
         list(Job.objects.filter(kind=IMPORT_KIND, unique_key=review.subject, state__in=LIVE_STATES).select_for_update())
-        REVIEW.move(review, "read_again", error="")
+        REVIEW.move(review, "read_again", expected_version=expected_version, error="")
         _enqueue(review)
     return review
 
@@ -137,6 +137,7 @@ def _fail(pk: int, error: str) -> None:
 
 
 def requeued(subject: str, payload: dict[str, Any]) -> None:
-    review = Review.objects.select_related("series").filter(pk=payload["review"], state=ReviewState.FAILED).first()
+    rows = Review.objects.select_related("series").defer("content", "reading")
+    review = rows.filter(pk=payload["review"], state=ReviewState.FAILED).first()
     if review is not None:
         REVIEW.move(review, "read_again", error="")

@@ -72,7 +72,7 @@ def make_tickets(request: HttpRequest) -> HttpResponse:
             made = answers.make_tickets(form.cleaned_data["findings"], together=form.cleaned_data["together"])
         except Refused as refusal:
             form.add_error(None, str(refusal))
-            status = 409
+            status = refusal.status
         else:
             messages.success(request, tickets_made(made, form.left))
             query = request.GET.urlencode()

@@ -57,9 +57,13 @@ class Match(NamedTuple):
     how: str
 
 
+def usable(key: str | None) -> str:
+    """A ticket key that a document gives, where a ticket could have it."""
+    return key if key and len(key) <= KEY_CHARS else ""
+
+
 def key_of(item: ParsedFinding) -> str:
-    """The ticket key of an item, where a ticket could have it."""
-    return item.ticket_key if item.ticket_key and len(item.ticket_key) <= KEY_CHARS else ""
+    return usable(item.ticket_key)
 
 
 def identity(item: ParsedFinding) -> str:

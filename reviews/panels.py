@@ -56,10 +56,12 @@ def reviews_about(ticket: Ticket, reader: Any) -> Panel | None:
 
 def series_of(project: Project, reader: Any) -> Panel | None:
     waiting = Q(findings__state=FindingState.OPEN)
+    # Its newest review by a query of its own: joined too, each finding would be read once a review.
+    newest = Review.objects.filter(series=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     rows = project.series.annotate(
-        waiting=Count("findings", filter=waiting, distinct=True),
-        critical=Count("findings", filter=waiting & Q(findings__severity=Severity.CRITICAL), distinct=True),
-        newest=Max("reviews__id"),
+        waiting=Count("findings", filter=waiting),
+        critical=Count("findings", filter=waiting & Q(findings__severity=Severity.CRITICAL)),
+        newest=Subquery(newest),
     )
     found = list(rows.order_by("-newest")[: SERIES_SHOWN + 1])
     return Panel(

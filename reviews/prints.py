@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from portal.core import bulk
 from reviews.deciding import Item
-from reviews.matching import KEY_CHARS, Print, prints_of
+from reviews.matching import Print, prints_of, usable
 from reviews.models import Fingerprint
 
 BATCH_ROWS = 1000
@@ -25,15 +25,10 @@ def write(items: Mapping[int, Item]) -> dict[int, list[int]]:
     missing = [
         Fingerprint(finding_id=finding, algorithm=one.algorithm, algorithm_version=one.version, value=one.value)
         for finding, item in items.items()
-        for one in prints_of(item["title"], item.get("files") or [], _key(item))
+        for one in prints_of(item["title"], item.get("files") or [], usable(item.get("ticket_key")))
         if (finding, one) not in known
     ]
     added: dict[int, list[int]] = {}
     for row in Fingerprint.objects.bulk_create(missing, batch_size=BATCH_ROWS):
         added.setdefault(row.finding_id, []).append(row.pk)
     return added
-
-
-def _key(item: Item) -> str:
-    key = item.get("ticket_key") or ""
-    return key if len(key) <= KEY_CHARS else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.db.models import F, OuterRef, Subquery
@@ -43,6 +44,15 @@ def revert(review: Review, *, reason: str, expected_version: int | None = None) 
         return _Reverting(review, reason).run()
 
 
+def locked(wanted: Iterable[int]) -> dict[int, Finding]:
+    """These findings by their ids, locked in id order until the transaction ends."""
+    found: dict[int, Finding] = {}
+    for chunk in bulk.chunks(sorted(wanted)):
+        rows = Finding.objects.filter(pk__in=chunk).select_for_update(of=("self",), no_key=True)
+        found |= {row.pk: row for row in rows.select_related("series", "ticket").order_by("pk")}
+    return found
+
+
 def _refuse_if_built_upon(review: Review) -> None:
     """Lock the series; what was applied after this review was planned on what it made."""
     Series.objects.select_for_update().get(pk=review.series_id)
@@ -61,14 +71,7 @@ class _Reverting:
         rows = ImportRow.objects.filter(review=review, outcome=Outcome.APPLIED).order_by("n")
         # What was read is not needed here, and it is most of a row.
         self.rows = list(rows.exclude(action=Action.CARRY).defer("item", "reason"))
-        self.findings = self._locked()
-
-    def _locked(self) -> dict[int, Finding]:
-        found: dict[int, Finding] = {}
-        for chunk in bulk.chunks(sorted(row.finding_id for row in self.rows if row.finding_id)):
-            rows = Finding.objects.filter(pk__in=chunk).select_for_update(of=("self",), no_key=True)
-            found |= {row.pk: row for row in rows.select_related("series", "ticket").order_by("pk")}
-        return found
+        self.findings = locked(row.finding_id for row in self.rows if row.finding_id)
 
     def run(self) -> Reverted:
         kept: dict[int, str] = {}

@@ -13,6 +13,7 @@ from portal.core.doors import page
 from reviews import documents
 from reviews import preview as previews
 from reviews.forms import DocumentForm, UploadForm
+from reviews.models import ReviewState
 from reviews.queries.reviews import series_names
 from tickets.rights import projects_with, require
 
@@ -30,7 +31,7 @@ def new(request: HttpRequest) -> HttpResponse:
         )
         if made:
             messages.success(request, f"Received as {review}. It is being read.")
-        elif review.state == "received":
+        elif review.state == ReviewState.RECEIVED:
             messages.success(request, f"This document is {review} already, and is being read.")
         else:
             messages.warning(request, f"Nothing new: this document is {review} already.")

@@ -144,7 +144,7 @@ def _act(
             act(form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
-            status = 409
+            status = refusal.status
         else:
             messages.success(request, said.format(ticket.key))
             return redirect(ticket)

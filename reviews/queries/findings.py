@@ -12,7 +12,7 @@ from reviews.models import Finding, FindingState, Occurrence, Review
 from reviews.queries.document import Mark
 from reviews.transitions import FINDING
 from tickets.fields import number_of
-from tickets.queries import Page, page_of, seen_by
+from tickets.queries import WORDS_SEARCHED, Page, page_of, seen_by
 
 FINDINGS_SHOWN: Final = 300
 ONLY: Final = ("open", "bare")
@@ -98,7 +98,7 @@ def matching(reader: Any, wanted: dict[str, str]) -> QuerySet[Finding]:
         rows = rows.filter(ticket__isnull=wanted["ticket"] == "without")
     if wanted.get("review"):
         rows = rows.filter(occurrences__review=number_of(wanted["review"]) or 0)
-    for word in wanted.get("q", "").split()[:10]:
+    for word in wanted.get("q", "").split()[:WORDS_SEARCHED]:
         rows = rows.alias(places=Cast("files", TextField())).filter(
             Q(title__icontains=word) | Q(reference__istartswith=word) | Q(places__icontains=word)
         )

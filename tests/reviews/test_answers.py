@@ -32,6 +32,17 @@ def test_tickets_are_made_once(world: World) -> None:
     assert "line 7." in made[0].body
 
 
+@pytest.mark.parametrize("together", ["", "One for all"])
+def test_no_more_are_made_at_once_than_the_limit_says(world: World, settings: Any, together: str) -> None:
+    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+    build.applied(world.mc)
+    findings = list(Finding.objects.order_by("pk"))
+    with pytest.raises(Refused, match="At most 2 findings at once"):
+        answers.make_tickets(findings, together=together)
+    assert not Ticket.objects.exists()
+    assert answers.make_tickets(findings[:2], together=together)
+
+
 def test_one_ticket_for_many_findings_lists_them_all(world: World) -> None:
     build.applied(world.mc)
     findings = list(Finding.objects.order_by("pk"))

@@ -163,6 +163,17 @@ class TestLeavingOut:
         with pytest.raises(Refused, match="is applied"):
             applying.leave_out(row, False)
 
+    def test_nobody_applies_a_plan_from_which_a_row_was_taken_since_they_saw_it(self, world: World) -> None:
+        review = build.planned(world.mc)
+        seen = review.version
+        row = applying.leave_out(ImportRow.objects.get(review=review, n=2), True, expected_version=seen)
+        with pytest.raises(Stale):
+            applying.apply(review, expected_version=seen)
+        assert fresh(review).state == "planned"
+        said = Activity.objects.get(verb="review.row_left_out")
+        assert said.reason.startswith("Row 2: ")
+        assert applying.apply(fresh(review), expected_version=row.review.version).new == 2
+
     def test_a_discarded_plan_leaves_the_document_that_can_be_read_again(self, world: World) -> None:
         review = build.planned(world.mc, table(DRAIN))
         applying.discard(review, reason="Wrong series.")

@@ -57,6 +57,16 @@ def test_from_a_file_to_tickets_in_one_go_and_nothing_new_the_second_time(
     assert (Finding.objects.count(), Ticket.objects.count()) == (3, tickets)
 
 
+def test_tickets_of_more_findings_than_are_taken_at_once_are_made_in_parts(
+    world: World, tmp_path: Path, settings: Any
+) -> None:
+    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+    file = tmp_path / "many.md"
+    rows = "".join(f"| A-{n} | HIGH | Problem number {n} |\n" for n in range(1, 6))
+    file.write_text(f"# R\n\n| ID | Severity | Title |\n|---|---|---|\n{rows}")
+    assert "Tickets: MC-1, MC-2, MC-3, MC-4, MC-5." in run(file, "--tickets", "each")
+
+
 def test_the_documents_keys_are_taken_unless_they_are_refused(world: World, tmp_path: Path) -> None:
     file = tmp_path / "keys.md"
     file.write_text("# R\n\n| Ticket | Severity | Title |\n|---|---|---|\n| MC-294 | HIGH | It is real |\n")

@@ -11,6 +11,7 @@ from portal.api.doors import Unfit, operation, verbs
 from portal.api.operations.tickets import TicketOut
 from portal.api.operations.tickets import shown as ticket_shown
 from portal.api.shapes import ID, Paged, Reason, Strict, Versioned, moment, page, project_by_key
+from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
 from reviews import answers
@@ -18,7 +19,6 @@ from reviews.models import Finding, FindingState, Severity
 from reviews.queries.findings import matching
 
 SHOWN = 50
-TOGETHER_MOST = 500
 
 
 class FindingOut(Schema):
@@ -81,7 +81,7 @@ class AnswerIn(Versioned):
 
 
 class MakeIn(Strict):
-    findings: list[ID] = Field(min_length=1, max_length=TOGETHER_MOST)
+    findings: list[ID] = Field(min_length=1, max_length=limits.BY_NAME["MAKE_TICKETS_MAX"].high)
     # the title of one ticket for all of them; without it, each gets its own
     together: str = Field("", max_length=200)
 
@@ -179,6 +179,9 @@ def answer(request: HttpRequest, number: int, body: AnswerIn) -> dict[str, Any]:
 )
 def make_tickets(request: HttpRequest, key: str, body: MakeIn) -> dict[str, Any]:
     """Tickets of these findings of the project; those that have one are left as they are."""
+    most = limits.value("MAKE_TICKETS_MAX")
+    if len(body.findings) > most:
+        raise Unfit("findings", f"At most {most:,} findings at once; you sent {len(body.findings):,}.")
     rows = Finding.objects.filter(pk__in=body.findings, series__project=request.found)  # type: ignore[attr-defined]
     found = list(rows.select_related("series__project").order_by("pk"))
     missing = set(body.findings) - {finding.pk for finding in found}

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import Field, Query, Schema
-from ninja.errors import HttpError
 
-from portal.api.doors import operation, verbs
+from portal.api.doors import Unfit, operation, verbs
 from portal.api.shapes import Paged, Versioned, bounded, page
 from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
+from reviews.models import FindingState
 from tickets import work
 from tickets.keys import find_by_name
 from tickets.models import Ticket, TicketState
@@ -78,7 +78,7 @@ def shown(ticket: Ticket) -> dict[str, Any]:
 
 
 def whole(ticket: Ticket) -> dict[str, Any]:
-    findings = ticket.findings.exclude(state="withdrawn").order_by("pk")
+    findings = ticket.findings.exclude(state=FindingState.WITHDRAWN).order_by("pk")
     return shown(ticket) | {
         "body": ticket.body,
         "aliases": list(ticket.aliases.order_by("pk").values_list("key", flat=True)[:SHOWN]),
@@ -91,7 +91,7 @@ def whole(ticket: Ticket) -> dict[str, Any]:
 def tickets(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """The tickets that the token's user sees, newest first."""
     if listing.state and listing.state not in TicketState.values:
-        raise HttpError(400, f"state is one of: {', '.join(TicketState.values)}.")
+        raise Unfit("state", f"state is one of: {', '.join(TicketState.values)}.")
     rows = seen_by(request.user, Ticket.objects.select_related("project").defer("body"))
     if listing.project:
         rows = rows.filter(project__key=listing.project)
@@ -122,5 +122,5 @@ def assign(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
     """Queue a turn; ``version`` is the ticket's as it was read, so a repeated call is refused, not doubled."""
     agent = Agent.objects.filter(name=body.agent).first()
     if agent is None:
-        raise HttpError(400, f"There is no agent {body.agent}.")
+        raise Unfit("agent", f"There is no agent {body.agent}.")
     return shown(work.assign(request.found, agent, expected_version=body.version))  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.core import cause, limits
+from portal.core import bulk, cause, limits
 from portal.core.lifecycle import Refused
 from reviews import answers, applying, documents
 from reviews.models import Finding, FindingState, ImportRow, Review, ReviewState
@@ -73,7 +73,11 @@ class Command(BaseCommand):
 
     def _tickets(self, review: Review, *, together: bool) -> None:
         findings = Finding.objects.filter(occurrences__review=review, state=FindingState.OPEN, ticket=None)
-        made = answers.make_tickets(findings, together=f"Findings of {review}" if together else "")
+        if together:
+            made = answers.make_tickets(findings, together=f"Findings of {review}")
+        else:
+            some = bulk.chunks(list(findings.order_by("pk")), limits.value("MAKE_TICKETS_MAX"))
+            made = [ticket for chunk in some for ticket in answers.make_tickets(chunk)]
         names = ", ".join(ticket.key for ticket in made)
         self.stdout.write(f"Tickets: {names}." if made else "Tickets: nothing new.")
 

@@ -122,7 +122,16 @@ class TestMakingTickets:
         assert first["message"].replace(str(theirs.pk), "") == missing["message"].replace("999999", "")
         assert not Ticket.objects.exists()
 
-    @pytest.mark.parametrize("rows", [[], ["1"], [True], [0], [2**63], [1.5], 1, [1] * 501])
+    def test_more_than_are_taken_at_once_are_refused_and_none_is_made(
+        self, call: Call, world: World, settings: Any
+    ) -> None:
+        settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+        rows = [build.finding(world.mc).pk for _ in range(3)]
+        over = refused(self.make(call, world, *rows), 400, "bad_request")
+        assert (over["field"], "At most 2" in over["message"], Ticket.objects.count()) == ("findings", True, 0)
+        assert len(self.make(call, world, *rows[:2]).json()["made"]) == 2
+
+    @pytest.mark.parametrize("rows", [[], ["1"], [True], [0], [2**63], [1.5], 1, [1] * 1001])
     def test_what_is_no_list_of_findings_is_refused(self, call: Call, world: World, rows: Any) -> None:
         answer = call("post", "/projects/MC/findings/tickets", world.operator, {"findings": rows})
         refused(answer, 400, "invalid")

@@ -163,8 +163,10 @@ class TestChanging:
         address = f"/reviews/{review.pk}/rows/2/leave_out"
         row = call("post", address, world.reviewer, {"version": review.version, "left_out": True}).json()
         assert (row["n"], row["left_out"]) == (2, True)
-        version = call("get", f"/reviews/{review.pk}", world.viewer).json()["version"]
-        assert call("post", f"/reviews/{review.pk}/apply", world.reviewer, {"version": version}).json()["new"] == 2
+        old = call("post", f"/reviews/{review.pk}/apply", world.reviewer, {"version": review.version})
+        refused(old, 409, "refused")
+        now = {"version": row["version"]}
+        assert call("post", f"/reviews/{review.pk}/apply", world.reviewer, now).json()["new"] == 2
         version = call("get", f"/reviews/{review.pk}", world.viewer).json()["version"]
         refused(call("post", address, world.reviewer, {"version": version, "left_out": False}), 409, "refused")
         gone = f"/reviews/{review.pk}/rows/99/leave_out"
