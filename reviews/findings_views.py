@@ -83,9 +83,7 @@ def make_tickets(request: HttpRequest) -> HttpResponse:
 @page("findings.export", SIGNED_IN)
 def export(request: HttpRequest) -> HttpResponse:
     """The filtered list as CSV: bounded, and its last line says so where it is cut."""
-    form = FindingFilter(request.GET)
-    form.is_valid()
-    wanted = {name: form.cleaned_data.get(name) or "" for name in form.fields}
+    wanted = lists.wanted_of(FindingFilter(request.GET))
     most = limits.value("EXPORT_MAX_ROWS")
     found = queries.matching(request.user, wanted).order_by("-id")[: most + 1]
     return csv_response("findings.csv", COLUMNS, map(_cells, found), most)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from django.contrib import messages
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import get_conditional_response
 
@@ -17,23 +15,15 @@ from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.live import streams
-from tickets import attachments, images
+from tickets import attachments, downloads
 from tickets.forms import AttachForm, RemoveFileForm
+from tickets.keys import find_by_name
 from tickets.models import Attachment, Ticket
 from tickets.rights import is_key
 
-# Nothing of a file is ever run: not as a page, not as a script, not by a guess at its type.
-_HARMLESS: Final = {
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    # Kept by the browser alone, which asks each time whether it may still show it.
-    "Cache-Control": "private, no-cache",
-}
-
 
 def find_ticket(key: str) -> Found | None:
-    ticket = Ticket.objects.select_related("project").filter(key=key).first() if is_key(key) else None
+    ticket = find_by_name(key) if is_key(key) else None
     return Found(ticket, ticket.project.scope) if ticket else None
 
 
@@ -97,17 +87,6 @@ def attach(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
 # One file -------------------------------------------------------------------------
 
 
-class Download(FileResponse):
-    """A file piece by piece under an asynchronous server too, which would read all of it into memory."""
-
-    block_size = 65_536
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = cast("Iterator[bytes]", self.streaming_content)
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            yield piece
-
-
 @page("tickets.attachment", within(Role.VIEWER), find=find_attachment)
 def attachment(request: HttpRequest, attachment: Attachment, key: str, number: int) -> HttpResponseBase:
     """The bytes, to keep: never a page, never of a type that its sender chose."""
@@ -121,9 +100,7 @@ def attachment(request: HttpRequest, attachment: Attachment, key: str, number: i
     if known is not None:
         file.close()
         return known
-    kind = attachment.media_type if attachment.media_type in images.SHOWN else images.UNKNOWN
-    name = attachments.saved_name(attachment)
-    answer = Download(file, as_attachment=True, filename=name, content_type=kind, headers=_HARMLESS)
+    answer = downloads.of(attachment, file)
     answer["ETag"] = etag
     return answer
 

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.core import access, limits
 from portal.core.clock import Wall
-from portal.core.lifecycle import Gone, Refused
+from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.core.redaction import redact
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
@@ -23,6 +23,7 @@ from portal.core.unseen import is_unseen
 from tickets import attachments
 from tickets.models import Author, Delivery, DeliveryState, Message, Ticket, TicketState, Turn
 from tickets.transitions import DELIVERY
+from tickets.work import lock
 
 _LIVE: Final = (DeliveryState.TAKEN, DeliveryState.ACKNOWLEDGED)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -46,7 +47,7 @@ def post(
     _check(body, files)
     # The bytes first: a slow disk must not hold the ticket's lock.
     with attachments.stored(files) as found, unit_of_work() as work:
-        held = _lock(ticket)
+        held = lock(ticket)
         sent = held.messages.filter(author=author, idempotency_key=idempotency_key).first() if idempotency_key else None
         if sent:
             if (sent.body, sent.internal) != (body, internal):
@@ -80,7 +81,7 @@ def withdraw(message: Message, *, by: User) -> Message:
     if message.author_id != by.pk and not access.is_admin(by):
         raise Refused(f"#{message.number} is not yours, so you cannot withdraw it. Its author can.")
     with unit_of_work() as work:
-        held = _lock(message.ticket)
+        held = lock(message.ticket)
         live = message.deliveries.filter(state__in=_LIVE).select_related("turn").first()
         if live:
             raise Refused(
@@ -100,7 +101,7 @@ def said(turn: Turn, body: str) -> Message | None:
     if not text:
         return None
     with unit_of_work() as work:
-        held = _lock(turn.ticket)
+        held = lock(turn.ticket)
         label = turn.agent_version.agent.name
         return _add(work, held, author_kind=Author.AGENT, author_label=label, turn=turn, body=text)
 
@@ -121,7 +122,7 @@ def take(ticket: Ticket, turn: Turn) -> list[Message]:
     Called in the transaction that begins the turn.
     """
     with unit_of_work() as work:
-        held = _lock(ticket)
+        held = lock(ticket)
         taken = _that_fit(waiting(held)[: limits.value("TURN_MAX_MESSAGES")])
         Delivery.objects.bulk_create(
             Delivery(message=message, turn=turn, state=DeliveryState.TAKEN) for message in taken
@@ -157,7 +158,7 @@ def give_back(turn: Turn) -> None:
 
 def _end(turn: Turn, verb: str) -> None:
     with unit_of_work():
-        _lock(turn.ticket)
+        lock(turn.ticket)
         rows = turn.deliveries.filter(state=DeliveryState.TAKEN).select_related("message__ticket")
         for delivery in rows.order_by("id"):
             DELIVERY.move(delivery, verb, ended_at=Wall(), reason=f"Turn {turn.seq} ended.")
@@ -179,13 +180,6 @@ def read_before(turn: Turn, most: int) -> Sequence[Message]:
 
 
 # The ticket's row ----------------------------------------------------------------------
-
-
-def _lock(ticket: Ticket) -> Ticket:
-    held = Ticket.objects.select_for_update().filter(pk=ticket.pk).first()
-    if held is None:
-        raise Gone(f"Ticket {ticket.key} is not there any more.")
-    return held
 
 
 def _add(work: UnitOfWork, held: Ticket, **fields: Any) -> Message:

@@ -70,9 +70,7 @@ def agents(request: HttpRequest) -> HttpResponse:
 @page("tickets.export", SIGNED_IN)
 def export(request: HttpRequest) -> HttpResponse:
     """The filtered list as CSV: bounded, and its last line says so where it is cut."""
-    form = TicketFilter(request.GET)
-    form.is_valid()
-    wanted = {name: form.cleaned_data.get(name) or "" for name in form.fields}
+    wanted = lists.wanted_of(TicketFilter(request.GET))
     most = limits.value("EXPORT_MAX_ROWS")
     found = queries.matching(request.user, wanted).order_by("-id")[: most + 1]
     return csv_response("tickets.csv", COLUMNS, map(_cells, found), most)

@@ -32,9 +32,7 @@ def context(
     request: HttpRequest, form: Form, rows_of: Callable[[Asked], Page], *, role: Role, fragment: str
 ) -> dict[str, Any]:
     """The context of a list. ``role`` is what it takes to add to it; ``fragment`` names the address of its rows."""
-    form.is_valid()
-    # A filter that could not be read is left out, and said.
-    wanted = {name: form.cleaned_data.get(name) or "" for name in form.fields}
+    wanted = wanted_of(form)
     asked = Asked(wanted, before_of(request))
     projects = queries.projects_of(request.user)
     names = queries.followed(projects, wanted["project"])
@@ -54,6 +52,12 @@ def context(
         "may_add": access.is_admin(request.user) or any(held >= role for held in access.roles(request.user).values()),
         "live": live(known, *names, url=url) if names else "",
     }
+
+
+def wanted_of(form: Form) -> dict[str, str]:
+    """What a filter asks for. What could not be read is left out, and the form says it."""
+    form.is_valid()
+    return {name: form.cleaned_data.get(name) or "" for name in form.fields}
 
 
 def before_of(request: HttpRequest) -> int | None:

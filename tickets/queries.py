@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from portal.core import access, limits
+from portal.core import limits
 from portal.core.access import Role
 from tickets import panels
 from tickets.models import KeyAlias, Membership, Message, Project, Ticket, TicketState, Turn
+from tickets.rights import project_ids
 from workers.models import Agent
 
 # A list follows at most this many projects live: a socket has room for LIMITS["SOCKET_STREAMS"].
@@ -35,10 +36,8 @@ def page_of(rows: QuerySet[Any], before: int | None) -> Page:
 
 def seen_by(reader: Any, rows: QuerySet[Any], path: str = "project") -> QuerySet[Any]:
     """The rows of the projects that ``reader`` belongs to; an admin sees all."""
-    if access.is_admin(reader):
-        return rows
-    scopes = (scope.partition(":") for scope in access.roles(reader))
-    return rows.filter(**{f"{path}__in": [int(number) for scheme, _, number in scopes if scheme == "project"]})
+    projects = project_ids(reader)
+    return rows if projects is None else rows.filter(**{f"{path}__in": projects})
 
 
 def projects_of(reader: Any) -> list[Project]:

@@ -55,13 +55,18 @@ def row_number(name: str) -> int | None:
     return int(digits) if int(digits) < 2**63 else None
 
 
+def project_ids(user: Any, role: Role = Role.VIEWER) -> set[int] | None:
+    """The projects in which ``user`` holds ``role`` or more; None for an admin, who has all."""
+    if access.is_admin(user):
+        return None
+    scopes = ((scope.partition(":"), held) for scope, held in access.roles(user).items())
+    return {int(number) for (scheme, _, number), held in scopes if scheme == "project" and held >= role}
+
+
 def projects_with(user: Any, role: Role) -> QuerySet[Project]:
     """The projects in which ``user`` holds ``role`` or more, by key."""
-    rows = Project.objects.order_by("key")
-    if access.is_admin(user):
-        return rows
-    held = [scope for scope, has in access.roles(user).items() if has >= role and scope.startswith("project:")]
-    return rows.filter(pk__in=[int(scope.partition(":")[2]) for scope in held])
+    rows, held = Project.objects.order_by("key"), project_ids(user, role)
+    return rows if held is None else rows.filter(pk__in=held)
 
 
 def require(user: Any, role: Role, project: Project) -> None:

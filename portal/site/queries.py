@@ -16,18 +16,12 @@ from portal.core import access
 from portal.core.models import User
 from reviews.models import Finding, FindingState, Review, ReviewState, Severity
 from tickets.models import Project, Ticket, TicketState
+from tickets.rights import project_ids
 from workers.models import Job, JobState
 
 PANEL_ROWS: Final = 8
 PROJECTS_FOLLOWED: Final = 20
 Reader = User | AnonymousUser
-
-
-def projects_of(user: Reader) -> set[int] | None:
-    """The projects that ``user`` is a member of; None for an admin, who sees all."""
-    if access.is_admin(user):
-        return None
-    return {int(scope.partition(":")[2]) for scope in access.roles(user) if scope.startswith("project:")}
 
 
 def within(rows: QuerySet[Any], path: str, projects: set[int] | None) -> QuerySet[Any]:
@@ -36,13 +30,13 @@ def within(rows: QuerySet[Any], path: str, projects: set[int] | None) -> QuerySe
 
 def has_projects(user: Reader) -> bool:
     """Whether there is a project that ``user`` may see."""
-    projects = projects_of(user)
+    projects = project_ids(user)
     return Project.objects.exists() if projects is None else bool(projects)
 
 
 def streams_of(user: Reader) -> list[str]:
     """What a page over all of the reader's projects follows live; beyond the bound, jobs alone tell it."""
-    projects = projects_of(user)
+    projects = project_ids(user)
     ids = Project.objects.order_by("id").values_list("id", flat=True) if projects is None else sorted(projects)
     return ["jobs", *(f"project:{pk}" for pk in ids[:PROJECTS_FOLLOWED])]
 
@@ -111,7 +105,7 @@ def _panel(title: str, url: str, needs: Iterable[Need]) -> Panel:
 
 def needs_of(user: Reader) -> list[Panel]:
     """What waits for a person, by kind; a kind without anything is left out."""
-    projects = projects_of(user)
+    projects = project_ids(user)
     panels = [
         _ticket_panel("Questions waiting", "Answer", ANSWERS, projects),
         _ticket_panel("Work to accept", "Review", ACCEPTANCE, projects),
@@ -224,7 +218,7 @@ class Stat(NamedTuple):
 
 
 def stats_of(user: Reader) -> list[Stat]:
-    projects = projects_of(user)
+    projects = project_ids(user)
     findings = within(Finding.objects.filter(state=FindingState.OPEN), "series__project", projects).aggregate(
         all=Count("id"),
         critical=Count("id", filter=Q(severity=Severity.CRITICAL)),
@@ -270,7 +264,7 @@ def stats_of(user: Reader) -> list[Stat]:
 
 
 def running_of(user: Reader) -> list[Ticket]:
-    rows = within(Ticket.objects.filter(state=TicketState.RUNNING), "project", projects_of(user))
+    rows = within(Ticket.objects.filter(state=TicketState.RUNNING), "project", project_ids(user))
     return list(rows.select_related("agent_version__agent").order_by("-id")[:PANEL_ROWS])
 
 

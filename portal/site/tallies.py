@@ -10,6 +10,7 @@ from deployments.models import Deployment, DeploymentState
 from portal.core.models import User
 from portal.site import queries
 from tickets.models import Ticket, TicketState
+from tickets.rights import project_ids
 
 MOST: Final = 100
 
@@ -51,7 +52,7 @@ def tallies(user: User) -> dict[str, Tally]:
 
 
 def _asked(user: User) -> dict[str, QuerySet[Any]]:
-    projects = queries.projects_of(user)
+    projects = project_ids(user)
     active = Deployment.objects.filter(state__in=[DeploymentState.QUEUED, DeploymentState.RUNNING])
     stopped = [*queries.ANSWERS, *queries.ACCEPTANCE, *queries.STOPPED]
     return {

@@ -17,8 +17,7 @@ from portal.api.shapes import Paged, Reason, Strict, decoded, moment, page
 from portal.core import limits
 from portal.core.access import Role, within
 from portal.core.doors import Found
-from tickets import attachments
-from tickets.attachment_views import Download
+from tickets import attachments, downloads
 from tickets.models import Attachment
 
 
@@ -144,16 +143,10 @@ def _file(request: HttpRequest) -> UploadedFile[Any]:
     within(Role.VIEWER),
     find=find_attachment,
 )
-def fetch(request: HttpRequest, key: str, number: int) -> Download:
+def fetch(request: HttpRequest, key: str, number: int) -> downloads.Download:
     """The bytes of a file, to keep: no browser shows them as what they say they are."""
     attachment: Attachment = request.found  # type: ignore[attr-defined]
-    return Download(
-        attachments.open_file(attachment),
-        as_attachment=True,
-        filename=attachments.saved_name(attachment),
-        content_type="application/octet-stream",
-        headers={"Content-Security-Policy": "sandbox"},
-    )
+    return downloads.of(attachment, attachments.open_file(attachment))
 
 
 @operation(
