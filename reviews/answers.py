@@ -27,7 +27,7 @@ def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Tic
     Raises ``Refused`` for more findings than are taken at once.
     """
     wanted = [finding.pk for finding in findings]
-    most = limits.value("MAKE_TICKETS_MAX")
+    most = limits.value("MAKE_TICKETS_ROWS")
     if len(wanted) > most:
         raise Refused(f"At most {most:,} findings at once (you chose {len(wanted):,}).")
     with unit_of_work():

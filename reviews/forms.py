@@ -222,7 +222,7 @@ class MakeTicketsForm(Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        most = limits.value("MAKE_TICKETS_MAX")
+        most = limits.value("MAKE_TICKETS_ROWS")
         if cleaned.get("all"):
             waiting = self.here.filter(state=FindingState.OPEN, ticket=None)
             cleaned["findings"] = list(waiting.order_by("pk")[:most])

@@ -44,7 +44,7 @@ ALL: Final[tuple[Limit, ...]] = (
     Limit("STEP_WALL_SECONDS", 900, 5, 86_400, "a deployment's step"),
     Limit("DOCUMENT_MAX_BYTES", 2_000_000, 1024, 2_000_000, "an uploaded review document"),
     Limit("PREVIEW_MAX_BYTES", 250_000, 1024, 2_000_000, "a document read for a preview, while somebody waits"),
-    Limit("MAKE_TICKETS_MAX", 500, 1, 1000, "findings made tickets at once"),
+    Limit("MAKE_TICKETS_ROWS", 500, 1, 1000, "findings made tickets at once"),
     Limit("EXPORT_MAX_ROWS", 10_000, 10, 100_000, "rows of an exported list"),
     Limit("PLAN_MAX_ROWS", 10_000, 10, 100_000, "rows of a plan: findings read, and open ones that it does not name"),
     Limit("KEY_AHEAD_NUMBERS", 100_000, 1, 1_000_000_000, "a document's ticket key may be above the project's last"),

@@ -34,7 +34,7 @@ def test_tickets_are_made_once(world: World) -> None:
 
 @pytest.mark.parametrize("together", ["", "One for all"])
 def test_no_more_are_made_at_once_than_the_limit_says(world: World, settings: Any, together: str) -> None:
-    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_ROWS": 2}
     build.applied(world.mc)
     findings = list(Finding.objects.order_by("pk"))
     with pytest.raises(Refused, match="At most 2 findings at once"):

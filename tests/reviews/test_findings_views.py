@@ -75,7 +75,7 @@ def test_a_refused_choice_stays_chosen(world: World, sign_in: SignIn) -> None:
 
 
 def test_no_more_tickets_at_once_than_the_limit(world: World, sign_in: SignIn, settings: Any) -> None:
-    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_ROWS": 2}
     review = build.applied(world.mc)
     browser, url = sign_in(world.operator), f"{review.get_absolute_url()}tickets/"
     answer = browser.post(url, {"finding": list(Finding.objects.values_list("pk", flat=True))})

@@ -60,7 +60,7 @@ def test_from_a_file_to_tickets_in_one_go_and_nothing_new_the_second_time(
 def test_tickets_of_more_findings_than_are_taken_at_once_are_made_in_parts(
     world: World, tmp_path: Path, settings: Any
 ) -> None:
-    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+    settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_ROWS": 2}
     file = tmp_path / "many.md"
     rows = "".join(f"| A-{n} | HIGH | Problem number {n} |\n" for n in range(1, 6))
     file.write_text(f"# R\n\n| ID | Severity | Title |\n|---|---|---|\n{rows}")

@@ -81,7 +81,7 @@ class AnswerIn(Versioned):
 
 
 class MakeIn(Strict):
-    findings: list[ID] = Field(min_length=1, max_length=limits.BY_NAME["MAKE_TICKETS_MAX"].high)
+    findings: list[ID] = Field(min_length=1, max_length=limits.BY_NAME["MAKE_TICKETS_ROWS"].high)
     # the title of one ticket for all of them; without it, each gets its own
     together: str = Field("", max_length=200)
 
@@ -179,7 +179,7 @@ def answer(request: HttpRequest, number: int, body: AnswerIn) -> dict[str, Any]:
 )
 def make_tickets(request: HttpRequest, key: str, body: MakeIn) -> dict[str, Any]:
     """Tickets of these findings of the project; those that have one are left as they are."""
-    most = limits.value("MAKE_TICKETS_MAX")
+    most = limits.value("MAKE_TICKETS_ROWS")
     if len(body.findings) > most:
         raise Unfit("findings", f"At most {most:,} findings at once; you sent {len(body.findings):,}.")
     rows = Finding.objects.filter(pk__in=body.findings, series__project=request.found)  # type: ignore[attr-defined]

@@ -76,7 +76,7 @@ class Command(BaseCommand):
         if together:
             made = answers.make_tickets(findings, together=f"Findings of {review}")
         else:
-            some = bulk.chunks(list(findings.order_by("pk")), limits.value("MAKE_TICKETS_MAX"))
+            some = bulk.chunks(list(findings.order_by("pk")), limits.value("MAKE_TICKETS_ROWS"))
             made = [ticket for chunk in some for ticket in answers.make_tickets(chunk)]
         names = ", ".join(ticket.key for ticket in made)
         self.stdout.write(f"Tickets: {names}." if made else "Tickets: nothing new.")

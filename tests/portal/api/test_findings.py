@@ -125,7 +125,7 @@ class TestMakingTickets:
     def test_more_than_are_taken_at_once_are_refused_and_none_is_made(
         self, call: Call, world: World, settings: Any
     ) -> None:
-        settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_MAX": 2}
+        settings.LIMITS = settings.LIMITS | {"MAKE_TICKETS_ROWS": 2}
         rows = [build.finding(world.mc).pk for _ in range(3)]
         over = refused(self.make(call, world, *rows), 400, "bad_request")
         assert (over["field"], "At most 2" in over["message"], Ticket.objects.count()) == ("findings", True, 0)
