@@ -24,6 +24,8 @@ def build() -> ProtocolTypeRouter:
         larger={
             r"(/api/v1)?/tickets/[^/]+/.+": most,
             r"/admin/tickets/ticket/[^/]+/do/attach/": most,
+            # The form itself says how long a document may be, beside what was typed.
+            r"/reviews/new/|/admin/reviews/review/add/": most,
         },
         seconds=settings.LIMITS["UPLOAD_SECONDS"],
     )

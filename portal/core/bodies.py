@@ -9,10 +9,11 @@ of nobody's view.
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from portal.core import storage
 from portal.core.cause import new_request_id
@@ -22,6 +23,14 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# for a person's browser, without the site's own layout: nothing of Django has run
+_PAGE: Final = (
+    '<!doctype html><html lang="en"><head><title>Not received</title>'
+    '<meta name="viewport" content="width=device-width"></head>'
+    "<body><main><h1>Not received</h1><p>{}</p>"
+    "<p>Nothing was kept. Go back in the browser: what you typed is still in the form.</p></main></body></html>\n"
+)
 
 
 class TooLarge(Exception):
@@ -37,7 +46,8 @@ class BoundedBodies:
 
     ``larger`` names addresses whose requests may have more, by regular
     expression. A body that takes longer than ``seconds`` is answered with 408,
-    one that the disk has no room for with 503. Nothing of it is kept.
+    one that the disk has no room for with 503. Nothing of it is kept. A browser
+    is answered with a page, anybody else in the API's words.
     """
 
     def __init__(
@@ -51,7 +61,7 @@ class BoundedBodies:
         most = next((bound for address, bound in self._larger if address.fullmatch(path)), self._most)
         too_large = f"A request has at most {most} bytes."
         if self._stated(scope) > most:
-            await self._refuse(send, 413, "too_large", too_large)
+            await self._refuse(scope, send, 413, "too_large", too_large)
             return
         body = _Body(receive, most, self._seconds)
         answered = False
@@ -67,23 +77,26 @@ class BoundedBodies:
             if answered or not (body.refused or storage.is_full(problem)):
                 raise
             if isinstance(problem, TooLarge):
-                await self._refuse(send, 413, "too_large", too_large)
+                await self._refuse(scope, send, 413, "too_large", too_large)
             elif isinstance(problem, TooSlow):
-                await self._refuse(send, 408, "too_slow", f"A request arrives within {self._seconds:g} seconds.")
+                await self._refuse(scope, send, 408, "too_slow", f"A request arrives within {self._seconds:g} seconds.")
             else:
-                await self._refuse(send, 503, "storage_full", storage.FULL)
+                await self._refuse(scope, send, 503, "storage_full", storage.FULL)
 
     def _stated(self, scope: Scope) -> int:
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         # The server refuses what is no number; int() would refuse thousands of digits.
         return int(stated[:18]) if stated.isdigit() else 0
 
-    async def _refuse(self, send: Send, status: int, code: str, message: str) -> None:
+    async def _refuse(self, scope: Scope, send: Send, status: int, code: str, message: str) -> None:
         request_id = new_request_id()
         error = {"code": code, "field": "", "message": message, "request_id": request_id}
-        body = json.dumps({"error": error}).encode()
+        body, kind = json.dumps({"error": error}).encode(), "application/json"
+        if b"text/html" in dict(scope["headers"]).get(b"accept", b""):
+            body, kind = _PAGE.format(html.escape(message)).encode(), "text/html; charset=utf-8"
         headers = {
-            "content-type": "application/json",
+            "content-type": kind,
+            "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
             "content-length": str(len(body)),
             "connection": "close",
             "cache-control": "no-store",

@@ -98,9 +98,17 @@ class Doing(ModelAdmin):  # type: ignore[misc]
             said = deed.act(row, form.cleaned_data, request)
         except Refused as refusal:
             form.add_error(None, str(refusal))
+            self._look_again(request, row, form)
             return self._page(request, deed, row, form, refusal.status)
         messages.success(request, said)
         return HttpResponseRedirect(self._address(row))
+
+    def _look_again(self, request: HttpRequest, row: Any, form: Any) -> None:
+        """The form speaks of the row as it is now, so that what was typed can be sent again, as a decision."""
+        now = self.get_object(request, str(row.pk))
+        if "expected_version" in form.fields and now is not None:
+            form.data = form.data.copy()
+            form.data[form.add_prefix("expected_version")] = str(now.version)
 
     def _page(self, request: HttpRequest, deed: Deed, row: Any, form: forms.Form, status: int) -> HttpResponse:
         context = {

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from portal.core.adminsite import ACTION_CLASSES, ReadOnly, ReasonForm, Rows
 from portal.core.deeds import Deed
@@ -20,6 +21,8 @@ from reviews.transitions import ANSWERS, FINDING
 from tickets.admin.asking import Nothing, Why
 
 SERIES_OFFERED = 50
+# of what a review says of a finding; its own page has all of it
+BODY_SHOWN = 4000
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -66,13 +69,17 @@ class SeriesFilter(admin.SimpleListFilter):
 
 class Occurrences(Rows):
     model = Occurrence
-    fields = ("review", "title", "severity_as_written", "status", "tier", "line_start", "line_end")
+    fields = ("review", "title", "severity_as_written", "standing", "tier", "line_start", "line_end")
     readonly_fields = fields
     ordering = ("-id",)
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return with_review(super().get_queryset(request)).select_related("finding")
+
+    @admin.display(description="Status")
+    def standing(self, row: Occurrence) -> str:
+        return row.status.capitalize()
 
 
 class ImportRows(Rows):
@@ -146,6 +153,7 @@ class FindingPage(ReadOnly):
             None,
             {"fields": ("title", "reference", "series", "severity", "category", "standing_state", "version", "answer")},
         ),
+        ("What its newest review says", {"fields": ("says",)}),
         ("What becomes of it", {"fields": ("ticket", "ticket_key")}),
         ("Where", {"fields": ("places", "identity", "created_at", "history")}),
     )
@@ -162,13 +170,25 @@ class FindingPage(ReadOnly):
             return "The import that brought it was reverted. Applying that document again brings it back."
         return ""
 
+    @admin.display(description="In its words")
+    def says(self, finding: Finding) -> str:
+        newest = finding.occurrences.order_by("-review__number", "-pk").first()
+        if newest is None:
+            return ""
+        return format_html('<div class="as-written"><bdi>{}</bdi></div>', newest.body[:BODY_SHOWN])
+
     @admin.display(description="Files")
     def places(self, finding: Finding) -> str:
         return ", ".join(str(place) for place in finding.files[:50])
 
     @admin.action(description="Make tickets, one each", permissions=["administer"])
     def make_tickets(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
-        self.each(request, queryset, lambda finding: answers.make_tickets([finding]), "with a ticket now")
+        """Those that have their ticket are passed by, and said to be."""
+        made = queryset.filter(ticket=None)
+        had = queryset.exclude(ticket=None).count()
+        self.each(request, made, lambda finding: answers.make_tickets([finding]), "with a ticket now")
+        if had:
+            messages.warning(request, f"{had} had a ticket before: nothing new of them.")
 
     @admin.action(description="Make one ticket of all, with the title", permissions=["administer"])
     def make_one_ticket(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:

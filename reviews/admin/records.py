@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from portal.core.adminsite import Record
 from portal.core.deeds import Deed
 from reviews import applying
-from reviews.admin.reviews import with_review
+from reviews.admin.reading import LINES_SHOWN, labelled, written
+from reviews.admin.reviews import title_of, with_review
 from reviews.models import ActionItem, Check, Fingerprint, ImportRow, Occurrence, ReviewState
 from tickets.admin.asking import Button
 
@@ -61,7 +62,7 @@ class ImportRowPage(OfReview):
 
     @admin.display(description="Title")
     def title(self, row: ImportRow) -> str:
-        return str(row.item.get("title") or row.identity)
+        return title_of(row)
 
     @admin.action(description="Leave out of the plan", permissions=["administer"])
     def leave_out(self, request: HttpRequest, queryset: QuerySet[ImportRow]) -> None:
@@ -78,6 +79,23 @@ class OccurrencePage(OfReview):
     comes_with = ("finding",)
     search_fields = ("=finding__id", "=review__id", "title", "reference")
     ordering = ("-id",)
+    # stored as lists and as text with line ends: shown so that they can be read
+    shown: ClassVar[dict[str, str]] = {"files": "places", "fields": "labels", "body": "words"}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return tuple(self.shown.get(name, name) for name in super().get_fields(request, obj))
+
+    @admin.display(description="Files")
+    def places(self, row: Occurrence) -> str:
+        return written([str(place) for place in row.files[:LINES_SHOWN]], max(0, len(row.files) - LINES_SHOWN))
+
+    @admin.display(description="Fields")
+    def labels(self, row: Occurrence) -> str:
+        return labelled(row.fields)
+
+    @admin.display(description="Body")
+    def words(self, row: Occurrence) -> str:
+        return format_html('<div class="as-written"><bdi>{}</bdi></div>', row.body)
 
 
 @admin.register(Fingerprint)

@@ -8,21 +8,18 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
 from portal.core.adminsite import Admin, ReadOnly, ReasonForm, Rows
 from portal.core.deeds import Deed
 from reviews import applying, documents
 from reviews.admin.asking import Apply
+from reviews.admin.reading import LINK, Said
 from reviews.admin.upload import Upload
 from reviews.models import ActionItem, Check, ImportRow, Review, ReviewState, Series
 from reviews.queries.document import document
-from reviews.queries.reviews import totals
 from reviews.transitions import REVIEW
 from tickets.admin.asking import MaybeWhy, Nothing, Why
-
-LINK = "text-primary-600 dark:text-primary-500"
-LINES_SHOWN = 50
 
 
 @admin.register(Series)
@@ -48,17 +45,43 @@ def with_review(rows: QuerySet[Any]) -> QuerySet[Any]:
 class PlanRows(Rows):
     model = ImportRow
     verbose_name_plural = "the plan"
-    fields = ("n", "action", "title", "reason", "ticket_key", "keys", "left_out", "outcome")
+    fields = ("n", "action", "severity", "title", "lines", "reason", "key", "becomes")
     readonly_fields = fields
     ordering = ("n",)
     per_page = 50
+    # its title leads to the row: a line more for each would double the plan
+    hide_title = True
+    show_change_link = False
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return with_review(super().get_queryset(request))
 
+    @admin.display(description="Severity")
+    def severity(self, row: ImportRow) -> str:
+        return str(row.item.get("severity_as_written") or row.item.get("severity") or "")[:60]
+
     @admin.display(description="Title")
     def title(self, row: ImportRow) -> str:
-        return str(row.item.get("title") or row.identity)
+        where = reverse("admin:reviews_importrow_change", args=[row.pk])
+        return format_html('<a class="{}" href="{}"><bdi>{}</bdi></a>', LINK, where, title_of(row))
+
+    @admin.display(description="Lines")
+    def lines(self, row: ImportRow) -> str:
+        first, last = row.item.get("line_start"), row.item.get("line_end")
+        return str(first or "") if last in {None, first} else f"{first}–{last}"
+
+    @admin.display(description="Ticket key")
+    def key(self, row: ImportRow) -> str:
+        return f"{row.get_keys_display()} {row.ticket_key}".strip()
+
+    @admin.display(description="Outcome")
+    def becomes(self, row: ImportRow) -> str:
+        outcome = "Left out" if row.left_out else row.get_outcome_display()
+        return f"{outcome}: {row.outcome_reason}" if row.outcome_reason else outcome
+
+
+def title_of(row: ImportRow) -> str:
+    return str(row.item.get("title") or row.identity)
 
 
 class Checks(Rows):
@@ -100,7 +123,7 @@ def discard(review: Review, asked: dict[str, Any], request: HttpRequest) -> str:
 
 
 def read_again(review: Review, asked: dict[str, Any], request: HttpRequest) -> str:
-    documents.read_again(review)
+    documents.read_again(review, expected_version=asked["expected_version"])
     return f"{review} is being read again."
 
 
@@ -110,7 +133,7 @@ def allows(verb: str) -> Any:
 
 
 @admin.register(Review)
-class ReviewPage(ReadOnly):
+class ReviewPage(Said, ReadOnly):
     list_display = ("title", "series", "number", "standing_state", "uploaded_at")
     list_filter = ("state", "series__project")
     list_select_related = ("series__project",)
@@ -126,25 +149,8 @@ class ReviewPage(ReadOnly):
         Deed("revert", "Revert", Why, revert, allows("revert"), danger=True),
         Deed("read_again", "Read again", Nothing, read_again, allows("read_again")),
     )
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "title",
-                    "series",
-                    "number",
-                    "standing_state",
-                    "version",
-                    "subject_ticket",
-                    "document_keys",
-                    "error",
-                )
-            },
-        ),
-        ("What was read", {"fields": ("totals", "verdict", "notes", "left_out", "whole_plan")}),
-        ("The document", {"fields": ("file_name", "digest", "uploaded_at", "history")}),
-    )
+    of_itself = ("title", "series", "number", "standing_state", "version", "about")
+    of_document = ("file_name", "digest", "uploaded_at", "history")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("content")
@@ -162,11 +168,21 @@ class ReviewPage(ReadOnly):
         return made
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = {"fields": ("of_project", "series_name", "document", "text")}
-        return super().get_fieldsets(request, obj) if obj else ((None, fields),)
+        if obj is None:
+            return ((None, {"fields": ("of_project", "series_name", "document", "text")}),)
+        # before a plan is applied nobody has said whether the document's keys are used
+        keys = ("document_keys",) if obj.state in {ReviewState.APPLIED, ReviewState.REVERTED} else ()
+        plan = ("whole_plan",) if obj.rows.exists() else ()
+        read = (("What was read", {"fields": (*self.parts_of(obj), *plan)}),) if obj.reading else ()
+        return (
+            (None, {"fields": (*self.of_itself, *keys)}),
+            *read,
+            ("The document", {"fields": self.of_document}),
+        )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> tuple[Any, ...]:
-        return self.inlines if obj else ()
+        """Those that have a row: empty tables say nothing."""
+        return tuple(rows for rows in self.inlines if rows.model.objects.filter(review=obj).exists()) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Review, form: Any, change: bool) -> None:
         asked = form.cleaned_data
@@ -176,6 +192,8 @@ class ReviewPage(ReadOnly):
         obj.__dict__.update(review.__dict__)
         if made:
             messages.success(request, f"Received as {review}. It is being read.")
+        elif review.state == ReviewState.RECEIVED:
+            messages.success(request, f"This document is {review} already, and is being read.")
         else:
             messages.warning(request, f"Nothing new: this document is {review} already.")
 
@@ -192,48 +210,17 @@ class ReviewPage(ReadOnly):
             return f"It could not be read: {row.error}"
         if applying.plan_is_stale(row):
             return "Another plan of this series was applied or reverted since this one was made. Read it again."
+        if row.state == ReviewState.PLANNED and not row.rows.exists():
+            return "Nothing in the document was read as a finding: applying it changes nothing but its state."
         return ""
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if kwargs.get("obj") is not None:
             context["document"] = document(kwargs["obj"])
+        else:
+            # What is received is looked at next, whichever button sent it.
+            context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
-
-    @admin.display(description="Stated and found")
-    def totals(self, review: Review) -> str:
-        rows = [
-            (
-                total.severity,
-                "-" if total.stated is None else total.stated,
-                total.found,
-                "differs" if total.difference else "",
-            )
-            for total in totals(review.reading)
-        ]
-        said = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
-        if not rows:
-            return "Nothing was counted."
-        return format_html(
-            '<table class="totals"><thead><tr><th>Severity</th><th>Stated</th><th>Found</th><th>So</th></tr></thead>'
-            "<tbody>{}</tbody></table>",
-            said,
-        )
-
-    @admin.display(description="Verdict")
-    def verdict(self, review: Review) -> str:
-        return str(review.reading.get("verdict") or "")
-
-    @admin.display(description="Notes")
-    def notes(self, review: Review) -> str:
-        return written([*(review.reading.get("disagreements") or []), *(review.reading.get("notes") or [])])
-
-    @admin.display(description="Left out, and why")
-    def left_out(self, review: Review) -> str:
-        parts = review.reading.get("left_out") or []
-        said = [
-            " ".join(str(value) for value in part.values()) if isinstance(part, dict) else str(part) for part in parts
-        ]
-        return written(said, more=int(review.reading.get("left_out_more") or 0))
 
     @admin.display(description="Plan")
     def whole_plan(self, review: Review) -> str:
@@ -262,11 +249,3 @@ class ReviewPage(ReadOnly):
     @admin.action(description="Read again", permissions=["administer"])
     def read_again(self, request: HttpRequest, queryset: QuerySet[Review]) -> None:
         self.each(request, queryset, documents.read_again, "to be read again")
-
-
-def written(lines: list[Any], more: int = 0) -> str:
-    """Lines as a list, the first of them; how many are not shown is said."""
-    more += max(0, len(lines) - LINES_SHOWN)
-    shown = format_html_join("", "<li>{}</li>", ((str(line)[:300],) for line in lines[:LINES_SHOWN]))
-    tail = format_html("<li>… and {} more</li>", more) if more else ""
-    return format_html("<ul>{}{}</ul>", shown, tail) if shown else ""

@@ -73,6 +73,10 @@ class TestReceiving:
 
     def test_the_same_document_again_is_nothing_new(self, admin: Client, world: World) -> None:
         self.upload(admin, world, text="# Review")
+        assert told(self.upload(admin, world, text="# Review")) == [
+            "This document is Path v1 already, and is being read."
+        ]
+        Review.objects.update(state="planned")
         assert told(self.upload(admin, world, text="# Review")) == ["Nothing new: this document is Path v1 already."]
         assert Review.objects.count() == 1
 

@@ -13,7 +13,9 @@ from portal.core.bodies import BoundedBodies
 MOST = 1000
 
 
-def ask(chunks: list[int], *, stated: bytes | None = None, reads: bool = True) -> tuple[int, bytes, int]:
+def ask(
+    chunks: list[int], *, stated: bytes | None = None, reads: bool = True, accept: bytes = b"*/*"
+) -> tuple[int, bytes, int]:
     """Status, body, and how many bytes the application got."""
     got = 0
     said: list[dict[str, Any]] = []
@@ -37,7 +39,8 @@ def ask(chunks: list[int], *, stated: bytes | None = None, reads: bool = True) -
     async def send(message: Any) -> None:
         said.append(message)
 
-    scope = {"type": "http", "headers": [(b"content-length", stated)] if stated is not None else []}
+    length = [(b"content-length", stated)] if stated is not None else []
+    scope = {"type": "http", "headers": [(b"accept", accept), *length]}
     asyncio.run(BoundedBodies(application, MOST)(scope, receive, send))
     return said[0]["status"], said[1]["body"], got
 
@@ -59,6 +62,15 @@ def test_a_length_that_is_stated_too_large_is_refused_unread() -> None:
     for stated in (b"1001", b"9" * 5000):
         assert ask([1], stated=stated)[::2] == (413, 0)
     assert ask([MOST], stated=b"1000")[0] == 200
+
+
+@pytest.mark.parametrize("stated", [b"1001", None], ids=["stated", "arriving"])
+def test_a_person_is_not_refused_in_json(stated: bytes | None) -> None:
+    status, body, _ = ask([MOST + 1], stated=stated, accept=b"text/html,*/*;q=0.8")
+    page = body.decode()
+    assert (status, page[:9]) == (413, "<!doctype")
+    assert "1000 bytes" in page
+    assert "Go back" in page
 
 
 def test_a_length_that_is_understated_does_not_help() -> None:
