@@ -169,6 +169,20 @@ class TestConversation:
         assert do(admin, ticket, "post", body="x" * 1000).status_code == 200
         assert Message.objects.count() == 1
 
+    def test_lines_of_a_message_are_not_run_together(self, admin: Client, world: World) -> None:
+        ticket = work.create_ticket(world.mc, title="A door")
+        message, _ = conversation.post(ticket, author=world.operator, body="One <b>\n- two")
+        for row in (ticket, message):
+            page = admin.get(url(type(row), "change", row.pk)).content.decode()
+            assert '<div class="as-written"><bdi>One &lt;b&gt;\n- two</bdi></div>' in page
+
+    def test_the_time_of_a_state_is_not_called_that_of_the_last_edit(self, admin: Client, world: World) -> None:
+        ticket = work.create_ticket(world.mc, title="A door")
+        for address in (url(Ticket, "changelist"), url(Ticket, "change", ticket.pk)):
+            page = admin.get(address).content.decode()
+            assert "In this state since" in page
+            assert "Updated at" not in page
+
     def test_a_message_is_withdrawn(self, admin: Client, world: World) -> None:
         ticket = work.create_ticket(world.mc, title="A door")
         message, _ = conversation.post(ticket, author=world.operator, body="Wait.")

@@ -53,6 +53,11 @@ def may_be_withdrawn(message: Message) -> bool:
     return message.author_kind == Author.PERSON and message.withdrawn_at is None
 
 
+def words(message: Message) -> str:
+    """The text as it was typed, with its line ends."""
+    return format_html('<div class="as-written"><bdi>{}</bdi></div>', message.body)
+
+
 @admin.register(Message)
 class MessagePage(Record):
     deeds = (Deed("withdraw", "Withdraw", Button, withdraw, may_be_withdrawn, danger=True),)
@@ -61,6 +66,13 @@ class MessagePage(Record):
     list_select_related = ("ticket",)
     search_fields = ("ticket__key", "author_label")
     ordering = ("-id",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return tuple("words" if name == "body" else name for name in super().get_fields(request, obj))
+
+    @admin.display(description="Body")
+    def words(self, message: Message) -> str:
+        return words(message)
 
 
 @admin.register(Delivery)

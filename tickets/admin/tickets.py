@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -16,7 +17,7 @@ from portal.core.deeds import Deed
 from tickets import attachments, conversation, opening, work
 from tickets.admin.asking import Assign, File, MaybeWhy, Why
 from tickets.admin.asking import Message as MessageForm
-from tickets.admin.records import download
+from tickets.admin.records import download, words
 from tickets.fields import Lines, Words
 from tickets.models import Attachment, Message, Project, Ticket, TicketState, Turn
 from tickets.queries import assignable
@@ -39,13 +40,17 @@ class Turns(Rows):
 
 class Messages(Rows):
     model = Message
-    fields = ("number", "author_label", "body", "internal", "created_at", "withdrawn_at")
+    fields = ("number", "author_label", "words", "internal", "created_at", "withdrawn_at")
     readonly_fields = fields
     ordering = ("-number",)
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("ticket")
+
+    @admin.display(description="Body")
+    def words(self, message: Message) -> str:
+        return words(message)
 
 
 class Attachments(Rows):
@@ -158,7 +163,7 @@ def allows(verb: str) -> Any:
 @admin.register(Ticket)
 class TicketPage(Admin):
     form = TicketForm
-    list_display = ("key", "title", "standing_state", "project", "agent_version", "updated_at")
+    list_display = ("key", "title", "standing_state", "project", "agent_version", "since")
     list_filter = ("state", "project")
     list_select_related = ("project", "agent_version__agent")
     search_fields = ("key", "title", "aliases__key")
@@ -170,7 +175,7 @@ class TicketPage(Admin):
         "accepted_commit",
         "aliases",
         "created_at",
-        "updated_at",
+        "since",
     )
     inlines = (Messages, Attachments, Turns)
     action_form = TicketActions
@@ -183,6 +188,11 @@ class TicketPage(Admin):
         Deed("accept", "Accept", MaybeWhy, accept, allows("accept")),
         Deed("reopen", "Reopen", Why, reopen, allows("reopen")),
     )
+
+    @admin.display(description="In this state since", ordering="updated_at")
+    def since(self, ticket: Ticket) -> datetime:
+        """A move writes it; an edit or a message does not."""
+        return ticket.updated_at
 
     @admin.display(description="Also known as")
     def aliases(self, ticket: Ticket) -> str:
