@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from reviews import answers, applying
+from reviews.importing import parse
 from reviews.models import Finding, ImportRow, Occurrence, Review
 from tests.reviews import build
 
@@ -50,7 +51,6 @@ def seed(shared: Path, number: int) -> bytes:
             0,
             (
                 "MC-291 (this project has no such ticket)",
-                "Reviewer: Luci (with Opus subagent council)",
                 "high 10 12 differs",
                 "The document states 10 high findings; 12 were found in it.",
                 "Fix first (CRITICAL) : MC-299",
@@ -85,8 +85,10 @@ def seed(shared: Path, number: int) -> bytes:
 def test_nothing_that_a_seed_says_is_missing(
     admin: Client, world: World, shared_dir: Path, number: int, said: tuple[str, ...]
 ) -> None:
-    page = seen(admin, build.planned(world.mc, seed(shared_dir, number), series="Path"))
-    assert [words for words in said if words not in page] == []
+    document = seed(shared_dir, number)
+    page = seen(admin, build.planned(world.mc, document, series="Path"))
+    reviewer = parse(document).metadata.reviewer
+    assert [words for words in (*said, f"Reviewer: {reviewer}" if reviewer else "") if words not in page] == []
 
 
 def test_rejections_of_the_document_are_not_shown_as_a_difference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from workers.agents.adapters.events import Event, Permission, Scope, SessionStarted, Text, ToolCall, ToolResult, Usage
@@ -29,13 +30,13 @@ class BlockAdapter(StreamAdapter):
                 return self._result(said)
         return ()
 
+    @abstractmethod
     def system(self, subtype: str, said: Json) -> Iterable[Event]:
         """Yield the events of a system message other than the first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def usage(self, said: Json) -> Iterable[Event]:
         """Yield the usage that a result tells."""
-        raise NotImplementedError
 
     def tokens(self, usage: Json, scope: Scope) -> Usage:
         """Return the tokens of a usage object."""

@@ -6,6 +6,7 @@ events and never an exception. What is kept between lines is bounded.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final
 
@@ -21,7 +22,7 @@ ANSWER_CHARS: Final = 1024 * 1024
 MOST_IDS: Final = 10_000
 
 
-class StreamAdapter:
+class StreamAdapter(ABC):
     """Base of the adapters. They override `read`, which yields the events of one object, and perhaps `close`.
 
     `at` is the offset of the line being read. The agent's good end is told by `succeed`, its failure by
@@ -50,9 +51,9 @@ class StreamAdapter:
         events += [*self._signalled(self._spoken.finish()), *self.close()]
         return [*events, self.outcome or Result(False, "The output ends without the agent's own result.")]
 
+    @abstractmethod
     def read(self, kind: str, said: Json) -> Iterable[Event]:
         """Yield the events of one object; `kind` is its type. Nothing means Other."""
-        raise NotImplementedError
 
     def close(self) -> Iterable[Event]:
         """Yield what only the end of the output can tell."""
