@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from portal.core.access import Role, within
 from portal.core.doors import Found, page
-from portal.core.lifecycle import Refused
 from reviews import answers, applying, documents
 from reviews.forms import AnswerForm, ApplyForm, DiscardForm, LeaveOutForm, MakeTicketsForm, RevertForm
 from reviews.models import Finding, ImportRow, Review
@@ -53,18 +52,12 @@ def _act(
     request: HttpRequest, review: Review, form: Form, act: Act, *, about: int = 0, anchor: str = ""
 ) -> HttpResponse:
     """One change asked for by a form: done and said, or the page again with the reason where the button was."""
-    status = 422
-    if form.is_valid():
-        try:
-            said = act(form.cleaned_data)
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            status = refusal.status
-        else:
-            if said:
-                messages.success(request, said)
-            query = f"?{request.GET.urlencode()}" if request.GET else ""
-            return redirect(f"{reverse('review', args=[review.pk])}{query}{anchor}")
+    status, said = form.carry_out(act)
+    if status == 200:
+        if said:
+            messages.success(request, said)
+        query = f"?{request.GET.urlencode()}" if request.GET else ""
+        return redirect(f"{reverse('review', args=[review.pk])}{query}{anchor}")
     fresh = find_review(review.pk)
     context = everything(request, fresh.object if fresh else review, Tried(form, about))
     # htmx puts nothing into the page of what is answered as an error, and the refusal is to be seen.

@@ -12,7 +12,6 @@ from django.urls import reverse
 from portal.core import access, limits
 from portal.core.access import SIGNED_IN, Role
 from portal.core.doors import page
-from portal.core.lifecycle import Refused
 from reviews import answers
 from reviews.forms import FindingFilter, MakeListedTicketsForm
 from reviews.models import Finding, FindingState
@@ -66,17 +65,11 @@ def make_tickets(request: HttpRequest) -> HttpResponse:
     """Tickets of the chosen findings, in the projects where the person may make them."""
     mine = Finding.objects.filter(series__project__in=projects_with(request.user, Role.OPERATOR))
     form = MakeListedTicketsForm(mine.select_related("series__project"), request.POST)
-    status = 422
-    if form.is_valid():
-        try:
-            made = answers.make_tickets(form.cleaned_data["findings"], together=form.cleaned_data["together"])
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            status = refusal.status
-        else:
-            messages.success(request, tickets_made(made, form.left))
-            query = request.GET.urlencode()
-            return redirect(reverse("findings") + (f"?{query}" if query else ""))
+    status, made = form.carry_out(lambda asked: answers.make_tickets(asked["findings"], together=asked["together"]))
+    if made is not None:
+        messages.success(request, tickets_made(made, form.left))
+        query = request.GET.urlencode()
+        return redirect(reverse("findings") + (f"?{query}" if query else ""))
     return render(request, "findings/list.html", _list(request, form), status=status)
 
 

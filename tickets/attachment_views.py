@@ -108,14 +108,10 @@ def attachment(request: HttpRequest, attachment: Attachment, key: str, number: i
 @page("tickets.attachment_remove", within(Role.OPERATOR), find=find_attachment, methods=("GET", "POST"))
 def attachment_remove(request: HttpRequest, attachment: Attachment, key: str, number: int) -> HttpResponse:
     form = RemoveFileForm(request.POST or None)
-    status = 422 if form.errors else 200
-    if form.is_valid():
-        try:
-            attachments.remove(attachment, reason=form.cleaned_data["reason"])
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            status = refusal.status
-        else:
+    status = 200
+    if form.is_bound:
+        status, _ = form.carry_out(lambda asked: attachments.remove(attachment, reason=asked["reason"]))
+        if status == 200:
             messages.success(request, f"{attachment.name} is removed.")
             return redirect("ticket_files", key)
     context = {"form": form, "attachment": attachment, "ticket": attachment.ticket}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from portal.core import limits
+from portal.core.lifecycle import Refused
 from portal.core.unseen import is_unseen
 
 HIGHEST_ID: Final = 2**63 - 1
+Done = TypeVar("Done")
 
 
 class Words(forms.CharField):
@@ -100,6 +103,19 @@ class Form(forms.Form):
             del self.errors[name]
             self.add_error(None, "The form was damaged on its way. Look at the page again, then send it.")
         return cleaned
+
+    def carry_out(self, act: Callable[[dict[str, Any]], Done]) -> tuple[int, Done | None]:
+        """Do what is asked with what was typed: ``(200, what act returned)``.
+
+        Otherwise the HTTP status of the refusal and None; its reason is on the form, beside what was typed.
+        """
+        if not self.is_valid():
+            return 422, None
+        try:
+            return 200, act(self.cleaned_data)
+        except Refused as refusal:
+            self.add_error(None, str(refusal))
+            return refusal.status, None
 
 
 class Versioned(Form):

@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from portal.core import access
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
-from portal.core.lifecycle import Refused
 from portal.live import streams
 from tickets import history, panels, projects, queries
 from tickets.fields import Form
@@ -97,16 +96,10 @@ def _everything(request: HttpRequest, project: Project, tried: Form | None = Non
 def _act(
     request: HttpRequest, project: Project, form: Form, act: Callable[[dict[str, Any]], object], said: str
 ) -> HttpResponse:
-    status = 422
-    if form.is_valid():
-        try:
-            act(form.cleaned_data)
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            status = refusal.status
-        else:
-            messages.success(request, said)
-            return redirect("project", project.key)
+    status, _ = form.carry_out(act)
+    if status == 200:
+        messages.success(request, said)
+        return redirect("project", project.key)
     project.refresh_from_db()
     return render(request, "projects/project.html", _everything(request, project, form), status=status)
 

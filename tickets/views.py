@@ -138,16 +138,10 @@ def _act(
     request: HttpRequest, ticket: Ticket, form: Form, act: Callable[[dict[str, Any]], Ticket], said: str
 ) -> HttpResponse:
     """One change asked for by a form: done and said, or the page again with the reason where the button was."""
-    status = 422
-    if form.is_valid():
-        try:
-            act(form.cleaned_data)
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            status = refusal.status
-        else:
-            messages.success(request, said.format(ticket.key))
-            return redirect(ticket)
+    status, _ = form.carry_out(act)
+    if status == 200:
+        messages.success(request, said.format(ticket.key))
+        return redirect(ticket)
     return _again(request, ticket, form, status)
 
 
@@ -195,17 +189,14 @@ def reopen(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
 @page("tickets.post_message", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
 def post_message(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     form = MessageForm(request.POST, request.FILES, to=_agent_of(ticket))
-    status = 422
-    if form.is_valid():
-        try:
-            message, _ = conversation.post(
-                ticket, author=cast(User, request.user), files=request.FILES.getlist("files"), **form.cleaned_data
-            )
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-            status = refusal.status
-        else:
-            return redirect(f"{ticket.get_absolute_url()}#m{message.number}")
+
+    def act(asked: dict[str, Any]) -> Message:
+        files = request.FILES.getlist("files")
+        return conversation.post(ticket, author=cast(User, request.user), files=files, **asked)[0]
+
+    status, message = form.carry_out(act)
+    if message is not None:
+        return redirect(f"{ticket.get_absolute_url()}#m{message.number}")
     return _again(request, ticket, form, status)
 
 
