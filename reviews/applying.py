@@ -24,7 +24,6 @@ from tickets.models import Ticket
 
 __all__ = ["Applied", "Reverted", "apply", "discard", "leave_out", "plan_is_stale", "revert"]
 
-BATCH_ROWS = 500
 Action, Outcome = ImportRow.Action, ImportRow.Outcome
 _CLOSING = {FindingState.FIXED: "fix", FindingState.REJECTED: "reject"}
 _RESTORING = {
@@ -148,7 +147,7 @@ class _Applying:
     def _make(self, rows: list[ImportRow]) -> None:
         work = current()
         made = [self._finding(row) for row in rows]
-        Finding.objects.bulk_create(made, batch_size=BATCH_ROWS)
+        Finding.objects.bulk_create(made, batch_size=bulk.CHUNK_ROWS)
         for row, finding in zip(rows, made, strict=True):
             row.finding_id = finding.pk
             self.findings[finding.pk] = finding
@@ -180,7 +179,7 @@ class _Applying:
         said_before = set(here)
         Occurrence.objects.bulk_create(
             [_occurrence(self.review, row) for row in self.rows if row.finding_id not in said_before],
-            batch_size=BATCH_ROWS,
+            batch_size=bulk.CHUNK_ROWS,
         )
         added = prints.write({_finding_id(row): row.item for row in self.rows})
         for row in known:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Max
 
-from portal.core import limits
+from portal.core import bulk, limits
 from reviews import matching
 from reviews.deciding import Item, decide
 from reviews.importing.model import ParsedFinding, ParsedReview
@@ -35,7 +35,6 @@ from reviews.transitions import REVIEW
 from tickets import keys
 from tickets.models import Ticket
 
-BATCH_ROWS: Final = 500
 Action = ImportRow.Action
 
 
@@ -85,7 +84,7 @@ def store(review: Review, plan: Draft) -> bool:
         return False
     for model, rows in ((ImportRow, plan.rows), (Check, plan.checks), (ActionItem, plan.action_items)):
         model._default_manager.filter(review=review).delete()
-        model._default_manager.bulk_create(rows, batch_size=BATCH_ROWS)  # type: ignore[arg-type]
+        model._default_manager.bulk_create(rows, batch_size=bulk.CHUNK_ROWS)  # type: ignore[arg-type]
     REVIEW.move(
         review,
         "plan",

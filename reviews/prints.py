@@ -9,8 +9,6 @@ from reviews.deciding import Item
 from reviews.matching import Print, prints_of, usable
 from reviews.models import Fingerprint
 
-BATCH_ROWS = 1000
-
 
 def write(items: Mapping[int, Item]) -> dict[int, list[int]]:
     """Give each finding the fingerprints of its item that it has not yet; returns the ids of the added, by finding.
@@ -19,7 +17,7 @@ def write(items: Mapping[int, Item]) -> dict[int, list[int]]:
     """
     known: set[tuple[int, Print]] = set()
     columns = ("finding_id", "algorithm", "algorithm_version", "value")
-    for chunk in bulk.chunks(sorted(items), BATCH_ROWS):
+    for chunk in bulk.chunks(sorted(items)):
         rows = Fingerprint.objects.filter(finding__in=chunk).values_list(*columns)
         known |= {(finding, Print(*values)) for finding, *values in rows}
     missing = [
@@ -29,6 +27,6 @@ def write(items: Mapping[int, Item]) -> dict[int, list[int]]:
         if (finding, one) not in known
     ]
     added: dict[int, list[int]] = {}
-    for row in Fingerprint.objects.bulk_create(missing, batch_size=BATCH_ROWS):
+    for row in Fingerprint.objects.bulk_create(missing, batch_size=bulk.CHUNK_ROWS):
         added.setdefault(row.finding_id, []).append(row.pk)
     return added

@@ -7,7 +7,6 @@ moment, and a ticket that was closed meanwhile takes no message.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.core.redaction import redact
+from portal.core.storable import is_storable, storable
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
 from portal.core.unseen import is_unseen
 from tickets import attachments
@@ -26,7 +26,6 @@ from tickets.transitions import DELIVERY
 from tickets.work import lock
 
 _LIVE: Final = (DeliveryState.TAKEN, DeliveryState.ACKNOWLEDGED)
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def post(
@@ -97,7 +96,7 @@ def withdraw(message: Message, *, by: User) -> Message:
 
 def said(turn: Turn, body: str) -> Message | None:
     """What the agent of ``turn`` says, as its message; none where it says nothing."""
-    text = redact(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", body).strip())[: limits.value("MESSAGE_MAX_CHARS")]
+    text = redact(storable(body).strip())[: limits.value("MESSAGE_MAX_CHARS")]
     if not text:
         return None
     with unit_of_work() as work:
@@ -209,5 +208,5 @@ def _check(body: str, files: Sequence[Any]) -> None:
     most = limits.value("MESSAGE_MAX_CHARS")
     if len(body) > most:
         raise Refused(f"A message has at most {most:,} characters (you sent {len(body):,}).")
-    if _UNSTORABLE.search(body):
+    if not is_storable(body):
         raise Refused("The message holds a NUL or half a character (a lone surrogate), which no database keeps.")

@@ -23,6 +23,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from portal.core.storable import storable
+
 MOST_CHARS: Final = 100_000
 # What one text may cost: a rule's look at a character, a line or a cell is one.
 MOST_WORK: Final = 18_000
@@ -33,7 +35,6 @@ KEPT_CHARS: Final = 20_000
 DEEPEST_HEADING: Final = 6
 
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _DELIMITERS: Final = re.compile(r"[-:|][-:|\s]*")
 _PAIRED: Final = frozenset("*_~[!`")  # looked at again when their partner is sought
 _TAGS: Final = frozenset(
@@ -55,7 +56,7 @@ def visible(text: str) -> str:
 
 def render(text: str, *, most_chars: int = MOST_CHARS) -> SafeString:
     """The HTML of ``text``. Never raises; what is cut or not laid out is said in it."""
-    text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = storable(text)
     shown, more = text[:most_chars], max(0, len(text) - most_chars)
     html = _kept(shown) if len(shown) <= KEPT_CHARS else _rendered(shown)
     if more:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -11,6 +10,8 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+
+from portal.core.storable import storable
 
 if TYPE_CHECKING:
     from portal.core.unit import Record
@@ -103,13 +104,10 @@ class Activity(models.Model):
         )
 
 
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-
-
 def _storable(value: Any) -> Any:
     """``value`` without what a database refuses in a text: history must not fail over the words of a child process."""
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        return storable(value)
     if isinstance(value, dict):
         return {_storable(key): _storable(item) for key, item in value.items()}
     return [_storable(item) for item in value] if isinstance(value, list) else value
