@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 from datetime import datetime
 from email.utils import parseaddr
@@ -33,6 +34,10 @@ PORT = number("PORT", 8000, 1, 65535)
 DATA_DIR = Path(text("DATA_DIR", str(BASE_DIR / "data"))).expanduser().absolute()
 TURN_WORKERS = number("TURN_WORKERS", 1, 0, 64)
 SHORT_WORKERS = number("SHORT_WORKERS", 1, 0, 64)
+# The machine's name in jobs that only its own workers may take: it must outlive a process, and a container.
+WORKER_HOST = text("WORKER_HOST", socket.gethostname())[:80]
+if not WORKER_HOST.isprintable() or " " in WORKER_HOST:
+    refuse("WORKER_HOST", f"{WORKER_HOST!r} is no name of a machine: letters, digits, dots and dashes.")
 DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 0, 0, 100)
 LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

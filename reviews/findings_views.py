@@ -12,7 +12,7 @@ from django.urls import reverse
 from portal.core import access, limits
 from portal.core.access import SIGNED_IN, Role
 from portal.core.doors import page
-from reviews import answers
+from reviews import answers, evidence
 from reviews.forms import FindingFilter, MakeListedTicketsForm
 from reviews.models import Finding, FindingState
 from reviews.queries import findings as queries
@@ -23,7 +23,8 @@ from tickets.queries import Page
 from tickets.rights import projects_with
 
 COLUMNS: Final = (
-    "Project", "Series", "Reference", "Severity", "State", "Title", "Category", "Files", "Ticket", "Answer", "Found",
+    "Project", "Series", "Reference", "Severity", "State", "Standing", "Title", "Category", "Files", "Ticket", "Answer",
+    "Found",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def _list(request: HttpRequest, made: MakeListedTicketsForm | None = None) -> di
     every = access.is_admin(request.user)
     makers = {scope for scope, role in held.items() if role >= Role.OPERATOR}
     ticked = set(made.chosen) if made else set()
+    evidence.mark(asked["rows"])
     for finding in asked["rows"]:
         finding.ticked = str(finding.pk) in ticked
         open_and_bare = finding.state == FindingState.OPEN and finding.ticket_id is None
@@ -89,6 +91,7 @@ def _cells(finding: Finding) -> list[str]:
         finding.reference,
         finding.get_severity_display(),
         finding.get_state_display(),
+        evidence.standing(finding),
         finding.title,
         finding.category,
         ", ".join(map(str, finding.files)),

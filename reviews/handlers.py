@@ -1,9 +1,9 @@
-"""The kinds of job of this app, and what it does when a ticket is accepted."""
+"""The kinds of job of this app, and what it does when a ticket's work ends, lands or is taken back."""
 
 from __future__ import annotations
 
-from reviews import answers, documents
-from tickets import work
+from reviews import answers, documents, evidence
+from tickets import followers
 from workers import kinds
 from workers.models import Pool
 
@@ -20,5 +20,8 @@ def register() -> None:
             link=lambda subject: f"/reviews/{subject.partition(':')[2]}/",
         )
     )
-    work.when_accepted(answers.ticket_accepted)
-    work.when_reopened(answers.ticket_reopened)
+    followers.worked.add(evidence.turn_ended)
+    followers.merged.add(evidence.merged)
+    followers.accepted.add(answers.ticket_accepted)
+    followers.reopened.add(answers.ticket_reopened)
+    followers.reopened.add(evidence.ticket_reopened)

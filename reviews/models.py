@@ -305,3 +305,40 @@ class ActionItem(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Edge(models.TextChoices):
+    """A step from a finding towards production."""
+
+    TURN = "turn", "Turn"
+    COMMIT = "commit", "Commit"
+
+
+class Strength(models.TextChoices):
+    CLAIMED = "claimed", "Claimed"
+    MEASURED = "measured", "Measured"
+    CONFIRMED = "confirmed", "Confirmed"
+
+
+class Evidence(models.Model):
+    """An edge from a finding towards production: how well it is known, and who says so."""
+
+    finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="evidence", editable=False)
+    edge = models.CharField(max_length=12, choices=Edge, editable=False)
+    # what is at its end: a turn's name, a commit
+    ref = models.CharField(max_length=200, editable=False)
+    strength = models.CharField(max_length=10, choices=Strength, editable=False)
+    detail = models.CharField(max_length=300, blank=True, editable=False)
+    by = models.CharField(max_length=254, editable=False)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "evidence"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["finding", "edge", "ref"], name="reviews_evidence_once"),
+            models.CheckConstraint(condition=Q(edge__in=sorted(Edge.values)), name="reviews_evidence_edge"),
+            models.CheckConstraint(condition=Q(strength__in=sorted(Strength.values)), name="reviews_evidence_strength"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.edge} {self.ref}, {self.strength}"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from reviews import evidence
 from reviews.models import Finding, FindingState, Review, Severity
 from reviews.queries.series import worst_first
 from tickets.models import Project, Ticket
@@ -41,7 +42,8 @@ def marks(rows: QuerySet[Ticket]) -> QuerySet[Ticket]:
 
 def findings_of(ticket: Ticket, reader: Any) -> Panel | None:
     rows = shown(Finding.objects.filter(ticket=ticket)).annotate(review=Max("occurrences__review"))
-    found = list(rows.order_by(worst_first(), "pk")[: FINDINGS_SHOWN + 1])
+    found = list(evidence.with_newest(rows).order_by(worst_first(), "pk")[: FINDINGS_SHOWN + 1])
+    evidence.mark(found)
     context = {"findings": found[:FINDINGS_SHOWN], "cut": len(found) > FINDINGS_SHOWN}
     return Panel("reviews/ticket_panel.html", context) if found else None
 

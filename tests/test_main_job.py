@@ -243,9 +243,14 @@ def _worked(running: Stack, owner: Visitor, ticket: Any) -> None:
         {"reason": "Read the diff.", "expected_version": page.hidden("expected_version", form="accept")},
     )
     assert accepted.status == 200
-    assert _state(ticket) == "done"
-    ticket.refresh_from_db()
+    children.wait_for("the merge", lambda: _state(ticket) == "done", seconds=60)
     assert ticket.accepted_commit == turn.head_commit
+    assert ticket.merged_commit == _git(ticket.project.repository, "rev-parse", "main"), "the team's branch has it"
+
+
+def _git(folder: str, *arguments: str) -> str:
+    argv = ["git", "-C", folder, *arguments]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _deploy(owner: Visitor, project: Any) -> tuple[Any, Any]:

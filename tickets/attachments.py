@@ -32,8 +32,8 @@ from portal.core.unit import Pointer, UnitOfWork, unit_of_work
 from portal.core.unseen import is_unseen
 from portal.core.uploads import with_room
 from tickets import images
+from tickets.locks import lock
 from tickets.models import Attachment, Message, Ticket, TicketState
-from tickets.work import lock
 
 # Shown small on the page from the file itself: larger ones are files to download.
 SHOWN_BYTES: Final = 2_000_000

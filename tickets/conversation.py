@@ -21,10 +21,12 @@ from portal.core.storable import is_storable, storable
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
 from portal.core.unseen import is_unseen
 from tickets import attachments
+from tickets.locks import lock
 from tickets.models import Author, Delivery, DeliveryState, Message, Ticket, TicketState, Turn
 from tickets.transitions import DELIVERY
-from tickets.work import lock
 
+# How the keys of messages begin that answer a question.
+ANSWER: Final = "answer:"
 _LIVE: Final = (DeliveryState.TAKEN, DeliveryState.ACKNOWLEDGED)
 
 
@@ -75,10 +77,14 @@ def post(
 def withdraw(message: Message, *, by: User) -> Message:
     """Take a message back that no turn has; once withdrawn it stays so.
 
-    Raises ``Refused`` for another's message, and where a turn took it.
+    Raises ``Refused`` for another's message, for an answer, and where a turn took it.
     """
     if message.author_id != by.pk and not access.is_admin(by):
         raise Refused(f"#{message.number} is not yours, so you cannot withdraw it. Its author can.")
+    if message.idempotency_key.startswith(ANSWER):
+        raise Refused(
+            f"#{message.number} answers a question, and is not withdrawn. Write another message to correct it."
+        )
     with unit_of_work() as work:
         held = lock(message.ticket)
         live = message.deliveries.filter(state__in=_LIVE).select_related("turn").first()
@@ -105,14 +111,22 @@ def said(turn: Turn, body: str) -> Message | None:
         return _add(work, held, author_kind=Author.AGENT, author_label=label, turn=turn, body=text)
 
 
+def told(ticket: Ticket, body: str) -> Message:
+    """What the portal itself says to the agent; the next turn takes it as it takes a person's words."""
+    with unit_of_work() as work:
+        held = lock(ticket)
+        text = redact(storable(body))[: limits.value("MESSAGE_MAX_CHARS")]
+        return _add(work, held, author_kind=Author.PORTAL, author_label=Author.PORTAL.label, body=text)
+
+
 # Delivery -----------------------------------------------------------------------
 
 
 def waiting(ticket: Ticket) -> QuerySet[Message]:
     """The messages that the next turn is to be given, in order."""
     live = Delivery.objects.filter(message=OuterRef("pk"), state__in=_LIVE)
-    rows = Message.objects.filter(ticket=ticket, author_kind=Author.PERSON, internal=False, withdrawn_at__isnull=True)
-    return rows.filter(~Exists(live)).order_by("number")
+    rows = Message.objects.filter(ticket=ticket, internal=False, withdrawn_at__isnull=True)
+    return rows.exclude(author_kind=Author.AGENT).filter(~Exists(live)).order_by("number")
 
 
 def take(ticket: Ticket, turn: Turn) -> list[Message]:
@@ -122,7 +136,7 @@ def take(ticket: Ticket, turn: Turn) -> list[Message]:
     """
     with unit_of_work() as work:
         held = lock(ticket)
-        taken = _that_fit(waiting(held)[: limits.value("TURN_MAX_MESSAGES")])
+        taken = next_for(held)
         Delivery.objects.bulk_create(
             Delivery(message=message, turn=turn, state=DeliveryState.TAKEN) for message in taken
         )
@@ -131,6 +145,11 @@ def take(ticket: Ticket, turn: Turn) -> list[Message]:
             work.record("turn.took_messages", f"turn:{held.key}/{turn.seq}", after={"messages": numbers})
             _announce(work, held, numbers[-1], version=1)
     return taken
+
+
+def next_for(ticket: Ticket) -> list[Message]:
+    """The messages that a turn which began now would be given."""
+    return _that_fit(waiting(ticket).prefetch_related("attachments")[: limits.value("TURN_MAX_MESSAGES")])
 
 
 def _that_fit(rows: Iterable[Message]) -> list[Message]:

@@ -12,8 +12,11 @@ from django.core.exceptions import ValidationError
 from portal.core import limits
 from portal.core.lifecycle import Refused
 from portal.core.unseen import is_unseen
+from tickets import policy
 
 HIGHEST_ID: Final = 2**63 - 1
+# of a list that is typed as lines; how many lines, and how long, is said of each
+LIST_CHARS: Final = 100_000
 Done = TypeVar("Done")
 
 
@@ -58,6 +61,47 @@ class Lines(Words):
 
     widget = forms.Textarea
     lines = True
+
+
+class Commands(Lines):
+    """Commands, one a line; what comes of it is the list of their argument lists. No shell reads them."""
+
+    def clean(self, value: Any) -> Any:
+        return _as_list(policy.commands_of, super().clean(value))
+
+    def prepare_value(self, value: Any) -> Any:
+        return policy.commands_text(value) if isinstance(value, list) else value
+
+
+class Patterns(Lines):
+    """Patterns of paths, one a line; what comes of it is their list."""
+
+    def clean(self, value: Any) -> Any:
+        return _as_list(policy.patterns_of, super().clean(value))
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+def _as_list(read: Callable[[str], list[Any]], text: str) -> list[Any]:
+    try:
+        return read(text)
+    except policy.Unfit as error:
+        raise ValidationError(error.problems) from None
+
+
+class Checked(Words):
+    """One line of text that a rule may refuse; ``problem_of`` says why, and "" where it does not."""
+
+    def __init__(self, problem_of: Callable[[str], str], **options: Any) -> None:
+        self.problem_of = problem_of
+        super().__init__(**options)
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        if problem := self.problem_of(text):
+            raise ValidationError(problem)
+        return text
 
 
 class Chooser(forms.ClearableFileInput):
@@ -126,6 +170,49 @@ class Versioned(Form):
 
 def reason(label: str = "Reason", *, required: bool = True, **options: Any) -> Lines:
     return Lines(limit=2000, label=label, required=required, widget=forms.Textarea(attrs={"rows": 3}), **options)
+
+
+def repository(more: str = "", **options: Any) -> Checked:
+    return Checked(
+        policy.repository_problem,
+        limit=500,
+        label="Repository",
+        required=False,
+        help_text=f"A path on the machine of the workers, or a URL that git can fetch there, without a password.{more}",
+        **options,
+    )
+
+
+def branch(**options: Any) -> Checked:
+    return Checked(
+        policy.branch_problem,
+        limit=200,
+        label="Target branch",
+        required=False,
+        help_text="Accepted work is merged into it. Empty: the one that is checked out in the repository.",
+        **options,
+    )
+
+
+def checks(widget: forms.Widget) -> Commands:
+    return Commands(
+        limit=LIST_CHARS,
+        label="Checks",
+        required=False,
+        widget=widget,
+        help_text="Commands, one a line, such as make test. The portal runs each in the turn’s worktree, without a"
+        " shell; all must exit with 0, and one that finds no tests has failed.",
+    )
+
+
+def allowed_paths(widget: forms.Widget) -> Patterns:
+    return Patterns(
+        limit=LIST_CHARS,
+        label="Allowed paths",
+        required=False,
+        widget=widget,
+        help_text="What a turn may change, one pattern a line, such as src/ or docs/**/*.md. Empty: everything.",
+    )
 
 
 def number_of(text: str | None) -> int | None:

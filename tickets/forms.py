@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,8 +13,19 @@ from django.core.validators import validate_email
 from portal.core import limits
 from portal.core.access import Role
 from portal.core.models import User
-from tickets.fields import Files, Form, Lines, Versioned, Words, reason
-from tickets.models import TicketState
+from tickets.fields import (
+    Files,
+    Form,
+    Lines,
+    Versioned,
+    Words,
+    allowed_paths,
+    branch,
+    checks,
+    reason,
+    repository,
+)
+from tickets.models import MergeStrategy, Project, Question, TicketState
 from tickets.queries import assignable
 from tickets.rights import projects_with
 from workers.models import Agent
@@ -46,12 +57,7 @@ class NewProjectForm(Form):
         "its tickets, and never changes.",
     )
     title = Words(limit=100, label="Name", widget=forms.TextInput(attrs={"data-draft": ""}))
-    repository = Words(
-        limit=500,
-        label="Repository",
-        required=False,
-        help_text="Path of the git repository on the machine of the workers. Agents need it; it can be set later.",
-    )
+    repository = repository(" Agents need it; it can be set later.")
 
     def clean_key(self) -> str:
         key = str(self.cleaned_data["key"])
@@ -60,22 +66,80 @@ class NewProjectForm(Form):
         return key
 
 
-class SettingsForm(Form):
-    """What an owner may change. The values that were shown come back: a change since then is not overwritten."""
+class Now(NamedTuple):
+    """What the row has in a field that was typed over."""
 
+    label: str
+    text: str
+
+
+class OfProject(Versioned):
+    """Settings of a project as its owner saw them; fields have the names of its columns, but for its name.
+
+    One that comes too late keeps what was typed and shows what is there now
+    where that is something else. It then speaks of the version that it shows,
+    so that sending it again is a decision.
+    """
+
+    columns: ClassVar[dict[str, str]] = {"title": "name"}
+
+    def __init__(self, project: Project, data: Any = None) -> None:
+        super().__init__(data, initial=self._stored(project))
+        self.seen = str(project.version if data is None else data.get("expected_version", ""))
+        self.now: list[Now] = []
+
+    def _stored(self, project: Project) -> dict[str, Any]:
+        names = [name for name in self.base_fields if name != "expected_version"]
+        return {name: getattr(project, self.columns.get(name, name)) for name in names}
+
+    def asked(self) -> dict[str, Any]:
+        return {self.columns.get(name, name): self.cleaned_data[name] for name in self.initial}
+
+    def look_again(self, project: Project) -> None:
+        stored = self._stored(project)
+        differing = [name for name, value in stored.items() if self.cleaned_data[name] != value]
+        self.now = [Now(str(self.fields[name].label), self._in_words(name, stored[name])) for name in differing]
+        self.seen = str(project.version)
+
+    def _in_words(self, name: str, value: Any) -> str:
+        field = self.fields[name]
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(field, forms.ChoiceField):
+            return str(dict(MergeStrategy.choices)[value])
+        return str(field.prepare_value(value))
+
+
+class SettingsForm(OfProject):
     name = "settings"
     title = Words(limit=100, label="Name")
-    repository = Words(
-        limit=500,
-        label="Repository",
-        required=False,
-        help_text="Path of the git repository on the machine of the workers.",
-    )
-    seen_title = Words(limit=100, label="Name", required=False, widget=forms.HiddenInput)
-    seen_repository = Words(limit=500, label="Repository", required=False, widget=forms.HiddenInput)
+    repository = repository()
 
-    def seen(self) -> dict[str, str]:
-        return {"name": self.cleaned_data["seen_title"], "repository": self.cleaned_data["seen_repository"]}
+
+class PolicyForm(OfProject):
+    """How agents' work is taken in."""
+
+    name = "policy"
+    target_branch = branch()
+    merge_strategy = forms.ChoiceField(
+        label="How it is merged",
+        choices=MergeStrategy.choices,
+        help_text="A merge commit keeps the turn's commits as they are; a rebase puts them on top, in one line.",
+        error_messages={"invalid_choice": "Choose one of the list.", "required": "Choose one of the list."},
+    )
+    checks = checks(forms.Textarea(attrs={"rows": 4, "class": "in mono", "spellcheck": "false"}))
+    allowed_paths = allowed_paths(forms.Textarea(attrs={"rows": 4, "class": "in mono", "spellcheck": "false"}))
+    second_agent = forms.BooleanField(
+        label="Another agent reviews first",
+        required=False,
+        help_text="Work is accepted once an agent other than its author has approved exactly that commit.",
+    )
+    default_answers = forms.BooleanField(
+        label="A question’s own default answers at its deadline",
+        required=False,
+        help_text="Where an agent gave its question a default and a deadline, its ticket does not wait for a person"
+        " any longer than that.",
+    )
 
 
 class MemberForm(Form):
@@ -211,6 +275,12 @@ class AssignForm(Versioned):
         self.fields["agent"].queryset = assignable()  # type: ignore[attr-defined]
 
 
+class ReviewForm(AssignForm):
+    """An agent that reads the work of another one."""
+
+    name = "review"
+
+
 class StopForm(Form):
     name = "stop"
     reason = reason("Reason (optional)", required=False)
@@ -230,6 +300,28 @@ class EditForm(Versioned):
     name = "edit"
     title = Words(limit="TITLE_MAX_CHARS", label="Title", widget=forms.TextInput(attrs={"data-draft": ""}))
     body = Lines(limit="BODY_MAX_CHARS", label="What to do", required=False, widget=forms.Textarea(attrs={"rows": 16}))
+
+
+class AnswerForm(Versioned):
+    """The answer to a question: one of its options, or words; a note with an option."""
+
+    name = "answer"
+    choice = forms.TypedChoiceField(
+        coerce=int,
+        empty_value=None,
+        required=False,
+        label="Answer",
+        error_messages={"invalid_choice": "Choose an option of the question."},
+    )
+    text = Lines(limit="ANSWER_MAX_CHARS", label="Answer", required=False, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, question: Question, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.question = question
+        choices = [(str(place), option["label"]) for place, option in enumerate(question.options)]
+        self.fields["choice"].choices = [("", "In words"), *choices]  # type: ignore[attr-defined]
+        if choices:
+            self.fields["text"].label = "Note to the agent"
 
 
 class MessageForm(Form):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tickets import attachments, turns
-from tickets.work import TURN_KIND
+from tickets import attachments, merging, questions, turns
+from tickets.turn_jobs import MERGE_KIND, TURN_KIND
 from workers import kinds, schedules
 from workers.models import Pool
 
@@ -24,12 +24,34 @@ def register() -> None:
             turns.run,
             turns.settle,
             requeued=turns.requeued,
-            link=lambda subject: f"/tickets/{subject.partition(':')[2]}/",
+            link=_page_of,
+        )
+    )
+    kinds.register(
+        # Its checks may take long: beside the turns, so that no short job waits behind them.
+        kinds.Kind(
+            MERGE_KIND,
+            "Merge",
+            Pool.TURNS,
+            merging.run,
+            merging.settle,
+            requeued=merging.requeued,
+            link=_page_of,
         )
     )
     kinds.register(kinds.Kind(FILES_KIND, "Clear files away", Pool.SHORT, _sweep_files))
     schedules.stand("clear-files-away", FILES_KIND, every_seconds=86_400)
+    kinds.register(kinds.Kind(questions.DEADLINE_KIND, "A question's deadline", Pool.SHORT, _answer_due, link=_page_of))
+
+
+def _page_of(subject: str) -> str:
+    """Of "ticket:MC-1", and of "question:MC-1/3"."""
+    return f"/tickets/{subject.partition(':')[2].partition('/')[0]}/"
 
 
 def _sweep_files(claim: Claim) -> int:
     return attachments.sweep_files()
+
+
+def _answer_due(claim: Claim) -> int:
+    return questions.answer_due(claim.fenced)

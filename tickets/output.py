@@ -31,13 +31,13 @@ class Output:
         return {self.stream: self.cursor}
 
 
-def newest(attempt_id: int, *, running: bool) -> Output:
-    """The last ``SHOWN_BYTES`` of an attempt's output, in whole pieces."""
+def newest(attempt_id: int, *, running: bool, most_bytes: int = SHOWN_BYTES) -> Output:
+    """The last ``most_bytes`` of an attempt's output, in whole pieces."""
     name = stream(attempt_id)
     position = streams.cursors(name)[name]
     end = cursor.parse(position).number
     # What is written from here on comes by the stream; text beyond the cursor would come twice.
-    pieces = AttemptOutput.objects.filter(attempt_id=attempt_id, offset__gte=max(0, end - SHOWN_BYTES), offset__lt=end)
+    pieces = AttemptOutput.objects.filter(attempt_id=attempt_id, offset__gte=max(0, end - most_bytes), offset__lt=end)
     found = list(pieces.order_by("-offset").values_list("offset", "text")[:SHOWN_PIECES])
     text = "".join(piece for _, piece in reversed(found))
     return Output(name, position, text, found[-1][0] if found else 0, running)

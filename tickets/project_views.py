@@ -17,7 +17,7 @@ from portal.core.doors import Found, page
 from portal.live import streams
 from tickets import history, panels, projects, queries
 from tickets.fields import Form
-from tickets.forms import LeavingForm, MemberForm, NewProjectForm, SettingsForm
+from tickets.forms import LeavingForm, MemberForm, NewProjectForm, OfProject, PolicyForm, SettingsForm
 from tickets.lists import before_of
 from tickets.models import Project
 from tickets.work import create_project
@@ -79,7 +79,8 @@ def _body(request: HttpRequest, project: Project) -> dict[str, Any]:
 
 def _everything(request: HttpRequest, project: Project, tried: Form | None = None) -> dict[str, Any]:
     forms: dict[str, Form] = {
-        "settings": SettingsForm(initial={"title": project.name, "repository": project.repository}),
+        "settings": SettingsForm(project),
+        "policy": PolicyForm(project),
         "member": MemberForm(initial={"role": Role.VIEWER.value}),
     }
     if tried is not None:
@@ -101,17 +102,28 @@ def _act(
         messages.success(request, said)
         return redirect("project", project.key)
     project.refresh_from_db()
+    if status == 409 and isinstance(form, OfProject):
+        form.look_again(project)
     return render(request, "projects/project.html", _everything(request, project, form), status=status)
 
 
 @page("projects.settings", within(Role.OWNER), find=find_project, methods=("POST",))
 def settings(request: HttpRequest, project: Project, key: str) -> HttpResponse:
-    form = SettingsForm(request.POST)
+    return _set(request, project, SettingsForm(project, request.POST), f"The settings of {project.key} are saved.")
 
+
+@page("projects.policy", within(Role.OWNER), find=find_project, methods=("POST",))
+def policy(request: HttpRequest, project: Project, key: str) -> HttpResponse:
+    return _set(
+        request, project, PolicyForm(project, request.POST), f"How {project.key} takes in agents' work is saved."
+    )
+
+
+def _set(request: HttpRequest, project: Project, form: OfProject, said: str) -> HttpResponse:
     def act(asked: dict[str, Any]) -> Project:
-        return projects.change(project, seen=form.seen(), name=asked["title"], repository=asked["repository"])
+        return projects.change(project, expected_version=asked["expected_version"], **form.asked())
 
-    return _act(request, project, form, act, f"The settings of {project.key} are saved.")
+    return _act(request, project, form, act, said)
 
 
 @page("projects.let_in", within(Role.OWNER), find=find_project, methods=("POST",))

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import F
+
 from portal.core.access import Role
-from portal.core.lifecycle import Refused
+from portal.core.lifecycle import Gone, Refused, Stale, plain
 from portal.core.models import User
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
 from tickets.models import Membership, Project
 
 
-def change(project: Project, *, seen: dict[str, str], name: str, repository: str) -> Project:
-    """Write what differs, if the row still is what its owner saw. Raises ``Refused``."""
-    before = {"name": project.name, "repository": project.repository}
-    after = {"name": name, "repository": repository}
-    if after == seen == before:
-        return project
+def change(project: Project, *, expected_version: int, **fields: Any) -> Project:
+    """Write what differs of these settings, if the row still is what its owner saw. Raises ``Stale`` or ``Gone``.
+
+    ``fields`` are columns with values that were checked where they were typed.
+    """
     with unit_of_work() as work:
-        if Project.objects.filter(pk=project.pk, **seen).update(**after) != 1:
-            now = Project.objects.get(pk=project.pk)
-            raise Refused(
-                f"{project.key} has changed since you opened it: its name is now “{now.name}”, "
-                f"its repository “{now.repository}”. Look again, then decide."
-            )
+        stored = Project.objects.filter(pk=project.pk).first()
+        if stored is None:
+            raise Gone(f"Project {project.key} is not there any more.")
+        changed = {name: value for name, value in fields.items() if getattr(stored, name) != value}
+        if not changed:
+            return project
+        rows = Project.objects.filter(pk=project.pk, version=expected_version)
+        if rows.update(version=F("version") + 1, **changed) != 1:
+            now = Project.objects.filter(pk=project.pk).values_list("version", flat=True).first()
+            raise Stale(f"project:{project.key}", expected_version, now or stored.version)
+        project.refresh_from_db(fields=["version", *changed])
+        before = {name: plain(getattr(stored, name)) for name in changed}
+        after = {name: plain(value) for name, value in changed.items()}
         work.record("project.changed", project.scope, before=before, after=after)
         _announce(work, project)
-    project.name, project.repository = name, repository
     return project
 
 
@@ -71,4 +80,4 @@ def _keep_an_owner(project: Project, leaving: Membership, role: Role | None) -> 
 
 
 def _announce(work: UnitOfWork, project: Project) -> None:
-    work.announce(project.scope, Pointer("project", project.scope, 0))
+    work.announce(project.scope, Pointer("project", project.scope, project.version))

@@ -14,8 +14,22 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Q, QuerySet
 
 from portal.core import limits
-from tickets import history, output
-from tickets.models import Attachment, Author, Delivery, DeliveryState, Message, Ticket, Turn, TurnState
+from tickets import conversation, history, output, question_panel, transcript
+from tickets.models import (
+    Attachment,
+    Author,
+    CheckRun,
+    Delivery,
+    DeliveryState,
+    Message,
+    Purpose,
+    Ticket,
+    Turn,
+    TurnState,
+)
+from tickets.question_panel import QuestionShown
+from tickets.transcript import Transcript
+from workers.models import Outcome
 
 TURNS_SHOWN: Final = 20
 # Of all messages of one page together: what is longer goes on on the page before it.
@@ -39,6 +53,12 @@ class MessageShown:
     files: Sequence[Attachment]
 
     @property
+    def withdrawable(self) -> bool:
+        """By its author: no turn has it, and nothing goes on because of it."""
+        answers = self.message.idempotency_key.startswith(conversation.ANSWER)
+        return self.fate is not None and self.fate.waits and not answers
+
+    @property
     def initials(self) -> str:
         """Of an author who may be gone."""
         author = self.message.author
@@ -48,20 +68,62 @@ class MessageShown:
 
 @dataclass(frozen=True, slots=True)
 class TurnShown:
-    """``took``: the numbers of its messages. ``answer``: the number of what it said, where that is on the page."""
+    """``took``: the numbers of its messages. ``answer``: the number of what it said, where that is on the page.
+
+    The newest one is open, with its output or, where its adapter can tell, what it said and did.
+    """
 
     turn: Turn
     moved: bool
     output: output.Output | None
     took: Sequence[int]
     answer: int | None
+    transcript: Transcript | None
+    checks: Sequence[CheckRun]
+    newest: bool
+    structured: bool
+
+    @property
+    def ended(self) -> str:
+        """How its attempt ended, in words, where that was not by its own word."""
+        return _ENDINGS.get(self.turn.attempt.outcome, "")
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is anything yet to hold beside its claims."""
+        measured = getattr(self.turn, "measurement", None) is not None
+        return self.turn.state != TurnState.RUNNING or measured or bool(self.checks)
+
+    @property
+    def told_to_stop(self) -> bool:
+        return self.turn.state == TurnState.RUNNING and self.turn.attempt.job.cancel_at is not None
+
+    @property
+    def reviews(self) -> bool:
+        return self.turn.purpose == Purpose.REVIEW
+
+    @property
+    def cursors(self) -> dict[str, str]:
+        source = self.transcript.source if self.transcript else self.output
+        return source.cursors if source else {}
+
+
+_ENDINGS: Final[dict[str, str]] = {
+    Outcome.FAILED: "It failed",
+    Outcome.TIMED_OUT: "It ran out of time",
+    Outcome.LOST: "Its worker was lost",
+    Outcome.BAD_INPUT: "It could not begin",
+    Outcome.CANCELLED: "It was stopped on request",
+    Outcome.RELEASED: "Its worker handed it back",
+    Outcome.PARKED: "It was parked",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """``earlier``: messages before these; ``before``: the number that this page ends below, none on the newest."""
 
-    entries: Sequence[MessageShown | TurnShown]
+    entries: Sequence[MessageShown | TurnShown | QuestionShown]
     turns: Sequence[TurnShown]
     earlier: int
     earlier_turns: int
@@ -74,7 +136,7 @@ class Timeline:
 
     @property
     def cursors(self) -> dict[str, str]:
-        return {name: at for shown in self.turns if shown.output for name, at in shown.output.cursors.items()}
+        return {name: at for shown in self.turns for name, at in shown.cursors.items()}
 
 
 def of(ticket: Ticket, before: int | None = None) -> Timeline:
@@ -86,9 +148,10 @@ def of(ticket: Ticket, before: int | None = None) -> Timeline:
     said = [_message(message, deliveries, list(files)) for message in messages]
     answers = {message.turn_id: message.number for message in messages if message.turn_id}
     newest = turns[-1].pk if turns and before is None else None
-    gone = [_turn(ticket, turn, deliveries, answers, last=turn.pk == newest) for turn in turns]
+    checks = list(CheckRun.objects.filter(attempt__in=[turn.attempt_id for turn in turns]).order_by("attempt", "n"))
+    gone = [_turn(ticket, turn, deliveries, answers, checks, last=turn.pk == newest) for turn in turns]
     return Timeline(
-        entries=list(_by_time(said, gone)),
+        entries=question_panel.among(_by_time(said, gone), question_panel.ended_of(ticket, turns), _began),
         turns=gone,
         # Numbers have no gap.
         earlier=messages[0].number - 1 if messages else 0,
@@ -116,7 +179,8 @@ def _messages(ticket: Ticket, before: int | None) -> list[Message]:
 
 def _turns(ticket: Ticket, messages: Sequence[Message], before: int | None) -> list[Turn]:
     """Those that began among the messages shown; the one that runs is always on the newest page."""
-    rows: QuerySet[Turn] = Turn.objects.filter(ticket=ticket).select_related("agent_version__agent", "attempt")
+    rows: QuerySet[Turn] = Turn.objects.filter(ticket=ticket).defer("measurement__diff")
+    rows = rows.select_related("agent_version__agent", "attempt__job", "measurement")
     if messages and messages[0].number > 1:
         rows = rows.filter(_from(messages[0].created_at, newest=before is None))
     if before is not None:
@@ -153,7 +217,7 @@ def _message(message: Message, deliveries: Sequence[_Delivery], files: Sequence[
 def _fate(message: Message, delivery: _Delivery | None) -> Fate | None:
     if message.withdrawn_at:
         return Fate("", "undo", "Withdrawn")
-    if message.author_kind != Author.PERSON:
+    if message.author_kind == Author.AGENT:
         return None
     if message.internal:
         return Fate("", "lock", "Internal: no agent is given it", waits=True)
@@ -167,14 +231,28 @@ def _fate(message: Message, delivery: _Delivery | None) -> Fate | None:
 
 
 def _turn(
-    ticket: Ticket, turn: Turn, deliveries: Sequence[_Delivery], answers: dict[Any, int], *, last: bool
+    ticket: Ticket,
+    turn: Turn,
+    deliveries: Sequence[_Delivery],
+    answers: dict[Any, int],
+    checks: Sequence[CheckRun],
+    *,
+    last: bool,
 ) -> TurnShown:
     turn.ticket = ticket
-    moved = bool(turn.head_commit) and turn.head_commit != turn.base_commit
+    structured = transcript.is_structured(turn.agent_version.adapter)
     running = turn.state == TurnState.RUNNING
-    shown = output.newest(turn.attempt_id, running=running) if last else None
-    took = [delivery.number for delivery in deliveries if delivery.turn == turn.pk]
-    return TurnShown(turn, moved, shown, took, answers.get(turn.pk))
+    return TurnShown(
+        turn=turn,
+        moved=bool(turn.head_commit) and turn.head_commit != turn.base_commit,
+        output=output.newest(turn.attempt_id, running=running) if last and not structured else None,
+        took=[delivery.number for delivery in deliveries if delivery.turn == turn.pk],
+        answer=answers.get(turn.pk),
+        transcript=transcript.of(turn) if last and structured else None,
+        checks=[check for check in checks if check.attempt_id == turn.attempt_id],
+        newest=last,
+        structured=structured,
+    )
 
 
 def _by_time(said: Sequence[MessageShown], gone: Sequence[TurnShown]) -> Iterator[MessageShown | TurnShown]:
@@ -187,7 +265,12 @@ def _by_time(said: Sequence[MessageShown], gone: Sequence[TurnShown]) -> Iterato
     yield from left
 
 
+def _began(shown: MessageShown | TurnShown) -> datetime:
+    return shown.turn.started_at if isinstance(shown, TurnShown) else shown.message.created_at
+
+
 def history_of(ticket: Ticket) -> list[history.Line]:
     """What was done to the ticket and by its newest turns, newest first."""
     newest = Turn.objects.filter(ticket=ticket).order_by("-seq").values_list("seq", flat=True)[:TURNS_SHOWN]
-    return history.of([ticket.subject, *(f"turn:{ticket.key}/{seq}" for seq in newest)])
+    names = [f"{kind}:{ticket.key}/{seq}" for seq in newest for kind in ("turn", "question")]
+    return history.of([ticket.subject, *names])

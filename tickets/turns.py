@@ -7,66 +7,106 @@ transaction that ends the attempt, whoever ends it.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Max
 
-from portal.core import limits
-from portal.core import secrets as secret_store
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
-from tickets import conversation, git, prompts, workspaces
-from tickets.models import Ticket, TicketState, Turn, TurnState, Workspace
+from portal.core.storable import storable
+from tickets import conversation, followers, git, measuring, prompts, questions, sessions, workspaces
+from tickets.models import Purpose, Ticket, TicketState, Turn, TurnState, Workspace
+from tickets.sessions import Session
 from tickets.transitions import TICKET, TURN
 from workers import children
-from workers.agents.adapters import adapter_named, read_all
+from workers.agents import breakers, running
 from workers.agents.adapters.events import SignalKind
-from workers.agents.adapters.verdict import State, Verdict, verdict
-from workers.children import ChildResult, Command
+from workers.agents.adapters.verdict import State
+from workers.agents.running import Ran
+from workers.children import Command
 from workers.claims import Claim
 from workers.failures import BadInput, JobFailed, TimedOut
 from workers.kinds import Ending
 from workers.models import AgentVersion, Outcome
 
+PAYLOAD_CHARS: Final = 4000
+
 
 @dataclass(frozen=True)
 class TurnResult:
-    """What a turn that ended by its own word said, and what the portal saw."""
+    """What a turn that ended by its own word said, and whether what it claims was seen to hold."""
 
     signal: SignalKind
-    moved: bool
+    payload: str | Mapping[str, object]
+    proven: bool = False
 
 
-# What the signal makes of turn and ticket; DONE without a new commit is unproven.
-_VERBS = {
+# What the signal makes of turn and ticket. DONE is a claim: what was not measured leaves the ticket unproven.
+_WORK_VERBS: Final = {
     SignalKind.DONE: ("finish", "submit"),
     SignalKind.NEEDS_INPUT: ("ask", "ask"),
     SignalKind.BLOCKED: ("block", "block"),
     SignalKind.FAILED: ("fail", "fail"),
 }
+# A review approves, or does not; the work waits to be accepted as before.
+_REVIEW_VERBS: Final = {
+    SignalKind.DONE: ("finish", "end_review"),
+    SignalKind.NEEDS_INPUT: ("block", "end_review"),
+    SignalKind.BLOCKED: ("block", "end_review"),
+    SignalKind.FAILED: ("fail", "end_review"),
+}
 
 
 def run(claim: Claim) -> TurnResult:
-    """The handler of kind "turn". Raises what ``children.run`` raises, ``BadInput``, ``TimedOut`` or ``JobFailed``."""
+    """The handler of kind "turn". Raises what ``children.run`` raises, ``Parked``, ``BadInput``, ``TimedOut`` or
+    ``JobFailed``."""
     ticket = Ticket.objects.select_related("project").filter(pk=claim.payload["ticket"]).first()
     version = AgentVersion.objects.select_related("agent").filter(pk=claim.payload["agent_version"]).first()
     if ticket is None or version is None:
         raise BadInput("The ticket or the agent's profile of this turn is not there any more.")
+    if spent := sessions.over_budget(ticket, version):
+        raise BadInput(spent)
+    breakers.admit(claim, version)
+    # A child of an earlier attempt may still write into the worktree.
+    children.recover(claim)
     workspace = workspaces.prepare(claim, ticket)
-    turn = _begin(claim, ticket, version, workspace)
-    result = children.run(claim, _command(ticket, turn, version, workspace))
-    found = _judge(result, turn, ticket, version)
-    _measure(claim, turn, workspace, result, found)
+    purpose = _purpose(claim.payload)
+    session = sessions.to_resume(ticket, version, purpose)
+    turn = _begin(claim, ticket, version, workspace, purpose, session)
+    result = children.run(claim, _command(ticket, turn, version, workspace, session))
+    ran = running.judge(
+        version,
+        result,
+        nonce=turn.nonce,
+        ticket=ticket.key,
+        before=session.usage,
+        session=session.name,
+        name=_fresh_session(turn),
+    )
+    _book(claim, turn, version, workspace, ran)
     result.forget()
-    if found.state is State.TIMED_OUT:
-        raise TimedOut(found.text)
-    if not found.ok or found.signal is None:
-        raise JobFailed(found.text)
-    return TurnResult(found.signal.kind, turn.head_commit != turn.base_commit)
+    if ran.verdict.state is State.TIMED_OUT:
+        raise TimedOut(ran.verdict.text)
+    if not ran.verdict.ok or ran.verdict.signal is None:
+        raise JobFailed(ran.verdict.text)
+    signal = ran.verdict.signal
+    proven = False
+    if signal.kind is SignalKind.DONE and purpose is Purpose.WORK:
+        proven = measuring.measure(claim, turn, workspace, ticket.project)
+    return TurnResult(signal.kind, signal.payload, proven)
 
 
-def _begin(claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Workspace) -> Turn:
+def _purpose(payload: Mapping[str, Any]) -> Purpose:
+    return Purpose(payload.get("purpose", Purpose.WORK))
+
+
+def _begin(
+    claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Workspace, purpose: Purpose, session: Session
+) -> Turn:
     base = git.head(Path(workspace.path))
     with (
         claim.fenced(),
@@ -79,44 +119,75 @@ def _begin(claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Works
             seq=last + 1,
             attempt_id=claim.attempt_id,
             agent_version=version,
+            purpose=purpose,
             nonce=f"MC_TICKET_TURN:{ticket.pk}:{last + 1}:{secrets.token_hex(16)}",
+            resumed=bool(session.name),
             base_commit=base,
             state=TurnState.RUNNING,
         )
-        conversation.take(ticket, turn)
+        if purpose is Purpose.WORK:
+            conversation.take(ticket, turn)
     return turn
 
 
-def _command(ticket: Ticket, turn: Turn, version: AgentVersion, workspace: Workspace) -> Command:
-    environment = children.allowed_environment(version.environment)
-    environment |= {variable: secret_store.reveal(name) for variable, name in version.secrets.items()}
-    return Command(
-        argv=tuple(version.command),
+def _command(ticket: Ticket, turn: Turn, version: AgentVersion, workspace: Workspace, session: Session) -> Command:
+    # Beside the worktree, not in it: an agent's own files are no part of the work.
+    home: Path = settings.DATA_DIR / "homes" / ticket.key / version.agent.name
+    return running.command(
+        version,
         cwd=Path(workspace.path),
-        env=environment | {"SHIPROOM_TICKET": ticket.key, "SHIPROOM_NONCE": turn.nonce, "HOME": workspace.path},
-        stdin=prompts.compose(ticket, turn, prompts.talk_of(turn)),
-        wall_seconds=min(version.wall_seconds, limits.value("TURN_WALL_SECONDS")),
-        silence_seconds=min(version.silence_seconds, limits.value("TURN_SILENCE_SECONDS")),
+        home=home,
+        prompt=prompts.of(turn, version),
+        nonce=turn.nonce,
+        ticket=ticket.key,
+        session=session.name,
+        name=_fresh_session(turn),
     )
 
 
-def _judge(result: ChildResult, turn: Turn, ticket: Ticket, version: AgentVersion) -> Verdict:
-    adapter = adapter_named(version.adapter)(turn.nonce, ticket.key)
-    if not result.stdout.exists():
-        return verdict(adapter.finish(), result.record, turn.nonce, ticket.key)
-    with result.stdout.open("rb") as spool:
-        return verdict(read_all(adapter, spool), result.record, turn.nonce, ticket.key)
+def _fresh_session(turn: Turn) -> str:
+    """How we name a session that this turn begins, for agents that let us."""
+    return f"shiproom-{turn.ticket.key.lower()}-{turn.seq}-{turn.nonce[-8:]}"
 
 
-def _measure(claim: Claim, turn: Turn, workspace: Workspace, result: ChildResult, found: Verdict) -> None:
-    """Store what the portal itself sees beside what the agent says."""
-    head = git.head(Path(workspace.path))
-    payload = found.signal.payload if found.signal else ""
+def _book(claim: Claim, turn: Turn, version: AgentVersion, workspace: Workspace, ran: Ran) -> None:
+    """Store what the turn said, cost and left; the breaker hears how the agent is, in the same transaction."""
+    folder = Path(workspace.path)
+    head = git.head(folder)
+    if turn.purpose == Purpose.REVIEW:
+        # A reviewer changes nothing: what it did to the branch is undone, and the approval is of what it was given.
+        workspaces.restore(folder, turn.base_commit)
+        head = turn.base_commit
+    payload = ran.verdict.signal.payload if ran.verdict.signal else ""
+    spent = ran.spent
     with claim.fenced():
+        if ran.verdict.ok:
+            breakers.good(version)
+        elif running.is_sick(ran.verdict):
+            breakers.bad(version, ran.verdict.text)
         Turn.objects.filter(pk=turn.pk).update(
-            verdict=found.text[:300], exit_code=result.record.exit_code, head_commit=head, payload=str(payload)[:4000]
+            verdict=ran.verdict.text[:300],
+            exit_code=ran.exit_code,
+            head_commit=head,
+            payload=_words_of(payload)[:PAYLOAD_CHARS],
+            session_id=ran.session_id[:200],
+            session_usage=sessions.figures(ran.session),
+            input_tokens=spent.input if spent else None,
+            output_tokens=spent.output if spent else None,
+            cached_tokens=spent.cached if spent else None,
+            cost_usd=round(spent.cost, 6) if spent and spent.cost else None,
         )
     turn.refresh_from_db()
+
+
+def _words_of(payload: str | Mapping[str, object]) -> str:
+    """A payload as people read it: its text, or what an object says under the names that texts go by."""
+    if isinstance(payload, str):
+        return storable(payload)
+    for name in ("text", "summary", "question", "reason", "message"):
+        if isinstance(said := payload.get(name), str) and said.strip():
+            return storable(said)
+    return storable("; ".join(f"{name}: {value}" for name, value in payload.items()))
 
 
 def settle(ending: Ending) -> None:
@@ -125,40 +196,60 @@ def settle(ending: Ending) -> None:
     if ticket is None:
         return
     turn_verb, ticket_verb = _settled(ending)
-    live = Turn.objects.select_related("ticket", "agent_version__agent").filter(state=TurnState.RUNNING)
-    turn = live.filter(attempt_id=ending.attempt_id).first() if ending.attempt_id else None
+    turn = _live_turn(ending)
     if turn is not None:
-        _answer(ending, turn)
-        said = turn.verdict or (ending.error.strip().splitlines() or [""])[-1]
+        said = turn.verdict or _last_line(ending.error)
         TURN.move(turn, turn_verb, reason=ending.error[:300], ended_at=Wall(), verdict=said[:300])
     if ticket.state in TICKET.transitions[ticket_verb].sources:
         TICKET.move(ticket, ticket_verb, reason=ending.error[:500])
+    if turn is not None:
+        _answer(ending, turn)
+
+
+def _live_turn(ending: Ending) -> Turn | None:
+    if ending.attempt_id is None:
+        return None
+    live = Turn.objects.select_related("ticket__project", "agent_version__agent", "measurement")
+    live = live.defer("measurement__diff")
+    return live.filter(attempt_id=ending.attempt_id, state=TurnState.RUNNING).first()
+
+
+def _last_line(error: str) -> str:
+    return (error.strip().splitlines() or [""])[-1]
 
 
 def _answer(ending: Ending, turn: Turn) -> None:
-    """What becomes of the messages that the turn took, and what it says itself."""
-    if not isinstance(ending.result, TurnResult):
+    """What becomes of the messages that the turn took, and of what it says itself."""
+    result = ending.result
+    if not isinstance(result, TurnResult):
         conversation.give_back(turn)
         return
     conversation.acknowledge(turn)
     with acting(Actor("agent", str(turn.agent_version.agent_id), turn.agent_version.agent.name)):
         conversation.said(turn, turn.payload)
+        if result.signal is SignalKind.NEEDS_INPUT and turn.purpose == Purpose.WORK:
+            questions.ask(turn, result.payload)
+        if result.signal is SignalKind.DONE:
+            followers.worked.tell(turn)
 
 
 def _settled(ending: Ending) -> tuple[str, str]:
+    """The verbs of turn and ticket."""
+    review = _purpose(ending.payload) is Purpose.REVIEW
     if isinstance(ending.result, TurnResult):
-        turn_verb, ticket_verb = _VERBS[ending.result.signal]
-        if ending.result.signal is SignalKind.DONE and not ending.result.moved:
+        verbs = _REVIEW_VERBS if review else _WORK_VERBS
+        turn_verb, ticket_verb = verbs[ending.result.signal]
+        if ticket_verb == "submit" and not ending.result.proven:
             ticket_verb = "leave_unproven"
         return turn_verb, ticket_verb
     if ending.outcome is Outcome.CANCELLED:
-        return "stop", "stop"
+        return "stop", "end_review" if review else "stop"
     if not ending.final:
         return "fail", "wait_again"
-    return "fail", "fail"
+    return "fail", "end_review" if review else "fail"
 
 
-def requeued(subject: str, payload: dict[str, int]) -> None:
+def requeued(subject: str, payload: dict[str, Any]) -> None:
     """A person gave the dead turn's job another life: its ticket waits again."""
     ticket = Ticket.objects.filter(pk=payload["ticket"]).first()
     if ticket is not None and ticket.state in {TicketState.FAILED, TicketState.OPEN}:

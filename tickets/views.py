@@ -15,10 +15,10 @@ from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.live import streams
-from tickets import conversation, keys, lists, output, panels, timeline, work
+from tickets import conversation, diffs, facts, keys, lists, panels, question_panel, timeline, turn_jobs, work
 from tickets.fields import Form
-from tickets.forms import AcceptForm, AssignForm, EditForm, MessageForm, ReopenForm, StopForm
-from tickets.models import Message, Ticket, Turn, TurnState
+from tickets.forms import AcceptForm, AnswerForm, AssignForm, EditForm, MessageForm, ReopenForm, ReviewForm, StopForm
+from tickets.models import Message, Ticket
 from tickets.rights import is_key
 from tickets.transitions import TICKET
 
@@ -27,6 +27,7 @@ ALIASES_SHOWN: Final = 20
 # What a person may do to a ticket: the role it takes, and its form. TICKET says when.
 ACTIONS: Final[dict[str, tuple[Role, type[Form]]]] = {
     "assign": (Role.OPERATOR, AssignForm),
+    "review": (Role.OPERATOR, ReviewForm),
     "stop": (Role.OPERATOR, StopForm),
     "accept": (Role.REVIEWER, AcceptForm),
     "reopen": (Role.REVIEWER, ReopenForm),
@@ -49,12 +50,6 @@ def find_message(key: str, message_number: int) -> Found | None:
     )
     message = rows.first() if is_key(key) and message_number < 2**31 else None
     return Found(message, message.ticket.project.scope) if message else None
-
-
-def find_turn(key: str, seq: int) -> Found | None:
-    rows = Turn.objects.filter(ticket__key=key, seq=seq).select_related("ticket__project")
-    turn = rows.first() if is_key(key) and seq < 2**31 else None
-    return Found(turn, turn.ticket.project.scope) if turn else None
 
 
 # One ticket -------------------------------------------------------------------
@@ -87,9 +82,10 @@ def ticket_history(request: HttpRequest, ticket: Ticket, key: str) -> HttpRespon
 
 
 def _everything(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
-    body = _body(request, ticket)
+    answered = tried if isinstance(tried, AnswerForm) else None
+    body = _body(request, ticket, answered)
     written = tried if isinstance(tried, MessageForm) else MessageForm(to=_agent_of(ticket))
-    beside = tried if tried is not written else None
+    beside = None if tried in {written, answered} else tried
     return (
         body
         | _rail(request, ticket, beside)
@@ -97,13 +93,15 @@ def _everything(request: HttpRequest, ticket: Ticket, tried: Form | None = None)
     )
 
 
-def _body(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+def _body(request: HttpRequest, ticket: Ticket, answered: AnswerForm | None = None) -> dict[str, Any]:
     # A page shows what is at least as new as its cursors: they are read first.
     cursors = streams.cursors(ticket.subject)
     shown = timeline.of(ticket, lists.before_of(request))
     return {
         "ticket": ticket,
         "timeline": shown,
+        "asks": question_panel.of(ticket, request.user, answered),
+        "measured": diffs.newest(ticket),
         "aliases": list(ticket.aliases.order_by("key").values_list("key", flat=True)[:ALIASES_SHOWN]),
         "files": ticket.attachments.filter(removed_at__isnull=True).count(),
         "may_write": access.may(request.user, within(Role.OPERATOR), ticket.project.scope),
@@ -128,7 +126,8 @@ def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> di
         "ticket": ticket,
         "forms": forms,
         "held": [(step.label, ACTIONS[step.verb][0].label) for step in offered if step not in mine],
-        "job": work.live_job(ticket),
+        "job": turn_jobs.live_job(ticket),
+        "facts": facts.of(ticket),
         "panels": panels.of_ticket(ticket, request.user),
         "tried": tried is not None,
     }
@@ -142,10 +141,10 @@ def _act(
     if status == 200:
         messages.success(request, said.format(ticket.key))
         return redirect(ticket)
-    return _again(request, ticket, form, status)
+    return again(request, ticket, form, status)
 
 
-def _again(request: HttpRequest, ticket: Ticket, form: Form, status: int) -> HttpResponse:
+def again(request: HttpRequest, ticket: Ticket, form: Form, status: int) -> HttpResponse:
     found = find_ticket(ticket.key)
     fresh = found.object if found else ticket
     return render(request, "tickets/ticket.html", _everything(request, fresh, form), status=status)
@@ -159,6 +158,14 @@ def assign(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     return _act(request, ticket, AssignForm(request.POST), act, "{} waits for its turn.")
 
 
+@page("tickets.review", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
+def review(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Ticket:
+        return work.have_reviewed(ticket, asked["agent"], expected_version=asked["expected_version"])
+
+    return _act(request, ticket, ReviewForm(request.POST), act, "{} waits for its review.")
+
+
 @page("tickets.stop", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
 def stop(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     def act(asked: dict[str, Any]) -> Ticket:
@@ -170,7 +177,8 @@ def stop(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
 @page("tickets.accept", within(Role.REVIEWER), find=find_ticket, methods=("POST",))
 def accept(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     def act(asked: dict[str, Any]) -> Ticket:
-        return work.accept(ticket, reason=asked["reason"], expected_version=asked["expected_version"])
+        seen = asked["expected_version"]
+        return work.accept(ticket, by=cast(User, request.user), reason=asked["reason"], expected_version=seen)
 
     return _act(request, ticket, AcceptForm(request.POST), act, "{} is accepted.")
 
@@ -197,7 +205,7 @@ def post_message(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse
     status, message = form.carry_out(act)
     if message is not None:
         return redirect(f"{ticket.get_absolute_url()}#m{message.number}")
-    return _again(request, ticket, form, status)
+    return again(request, ticket, form, status)
 
 
 @page("tickets.withdraw_message", within(Role.OPERATOR), find=find_message, methods=("POST",))
@@ -232,16 +240,3 @@ def edit(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
         return render(request, "tickets/edit.html", context, status=409)
     messages.success(request, f"{ticket.key} has its new words.")
     return redirect(ticket)
-
-
-# Output -----------------------------------------------------------------------
-
-
-@page("tickets.turn_output", within(Role.VIEWER), find=find_turn)
-def turn_output(request: HttpRequest, turn: Turn, key: str, seq: int) -> HttpResponse:
-    return output.as_text(turn.attempt_id, f"{key}-turn-{seq}.txt")
-
-
-@page("tickets.turn_output_fragment", within(Role.VIEWER), find=find_turn)
-def turn_output_fragment(request: HttpRequest, turn: Turn, key: str, seq: int) -> HttpResponse:
-    return output.fragment(request, turn.attempt_id, running=turn.state == TurnState.RUNNING, name=seq)

@@ -1,33 +1,30 @@
-"""Tickets as people move them: open, assign, stop, accept, reopen."""
+"""Tickets as people move them: open, assign, have reviewed, stop, accept, reopen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from portal.core import cause as causes
 from portal.core import identifiers
 from portal.core.access import Role
-from portal.core.lifecycle import Gone, Refused, amend
+from portal.core.lifecycle import Refused, amend
+from portal.core.models import User
 from portal.core.unit import unit_of_work
-from tickets.models import Membership, Project, ProjectCounter, Ticket, TicketState
+from tickets import followers, merging, questions, sessions
+from tickets.models import (
+    Membership,
+    Project,
+    ProjectCounter,
+    Purpose,
+    Ticket,
+    TicketState,
+    Turn,
+    TurnState,
+)
 from tickets.transitions import TICKET
+from tickets.turn_jobs import TURN_KIND, enqueue_turn, live_job
 from workers import queue
-from workers.models import LIVE_STATES, Agent, AgentVersion, Job
-
-TURN_KIND = "turn"
-
-Follower = Callable[[Ticket], None]
-_accepted: list[Follower] = []
-_reopened: list[Follower] = []
-
-
-def when_accepted(follower: Follower) -> None:
-    """A layer above moves what is its own, in the transaction that accepts a ticket."""
-    _accepted.append(follower)
-
-
-def when_reopened(follower: Follower) -> None:
-    _reopened.append(follower)
+from workers.models import Agent, AgentVersion
 
 
 def create_project(*, key: str, name: str, repository: str, owner: Any) -> Project:
@@ -56,23 +53,6 @@ def create_ticket(
     return ticket
 
 
-def lock(ticket: Ticket) -> Ticket:
-    """The row as it is now, locked until the transaction ends. Raises ``Gone``.
-
-    Whoever adds to a ticket holds it: numbers have no gap, and a ticket that
-    was closed meanwhile takes nothing.
-    """
-    held = Ticket.objects.select_for_update(no_key=True).filter(pk=ticket.pk).first()
-    if held is None:
-        raise Gone(f"Ticket {ticket.key} is not there any more.")
-    return held
-
-
-def live_job(ticket: Ticket) -> Job | None:
-    """The job that carries the ticket's turn, while it waits or runs."""
-    return Job.objects.filter(kind=TURN_KIND, unique_key=ticket.subject, state__in=LIVE_STATES).first()
-
-
 def edit(ticket: Ticket, *, title: str, body: str, expected_version: int) -> Ticket:
     """Other words for a ticket that nobody changed meanwhile. Raises ``Stale`` or ``Gone``; nothing is stored then."""
     return amend(ticket, TICKET, "amended", expected_version=expected_version, title=title, body=body)
@@ -80,7 +60,31 @@ def edit(ticket: Ticket, *, title: str, body: str, expected_version: int) -> Tic
 
 def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None) -> Ticket:
     """Queue a turn of the agent's newest version; the job is enqueued in the transaction of the change."""
-    version = AgentVersion.objects.filter(agent=agent).order_by("-number").first()
+    version = _able(ticket, agent)
+    with unit_of_work():
+        TICKET.move(ticket, "assign", expected_version=expected_version, agent_version=version)
+        questions.set_aside(ticket, f"{ticket.key} was assigned without an answer.")
+        enqueue_turn(ticket, version)
+    return ticket
+
+
+def have_reviewed(ticket: Ticket, agent: Agent, *, expected_version: int | None = None) -> Ticket:
+    """Queue a turn in which another agent reads the work and approves it, or says what is to change."""
+    version = _able(ticket, agent)
+    turn = newest_work(ticket)
+    if turn is None:
+        raise Refused(f"{ticket.key} has no turn whose work could be reviewed.")
+    if turn.agent_version.agent_id == agent.pk:
+        raise Refused(f"{agent.name} did the work of turn {turn.seq}, so another agent has to review it.")
+    with unit_of_work():
+        TICKET.move(ticket, "review", expected_version=expected_version)
+        enqueue_turn(ticket, version, Purpose.REVIEW)
+    return ticket
+
+
+def _able(ticket: Ticket, agent: Agent) -> AgentVersion:
+    """The agent's newest version, where a turn of it could begin at all. Raises ``Refused``."""
+    version = AgentVersion.objects.filter(agent=agent).select_related("agent").order_by("-number").first()
     if version is None or not agent.enabled:
         raise Refused(
             f"The agent {agent.name} cannot be assigned: it has no profile, or is switched off. An admin can mend that."
@@ -90,49 +94,77 @@ def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None)
             f"The project {ticket.project.key} names no repository, so an agent has nothing to work on."
             " An owner can set it."
         )
-    with unit_of_work():
-        TICKET.move(ticket, "assign", expected_version=expected_version, agent_version=version)
-        queue.set_lane(agent.lane, agent.concurrency)
-        queue.enqueue(
-            TURN_KIND,
-            subject=ticket.subject,
-            payload={"ticket": ticket.pk, "agent_version": version.pk},
-            unique_key=ticket.subject,
-            lane=agent.lane,
-            exclusive=True,
-            audience=ticket.project.scope,
-        )
-    return ticket
+    if spent := sessions.over_budget(ticket, version):
+        raise Refused(spent)
+    return version
 
 
 def stop(ticket: Ticket, *, reason: str) -> Ticket:
     """Stop the ticket's turn: at once where it waits, else as soon as its worker hears of it."""
     job = live_job(ticket)
-    if job is None:
+    if job is None or job.kind != TURN_KIND:
         raise Refused(f"{ticket.key} has no turn that could be stopped.")
-    queue.cancel(job, reason=reason)
+    with unit_of_work():
+        queue.cancel(job, reason=reason)
+        # A running one ends later: until then every open page says that it was told to.
+        TICKET.announce(ticket)
     ticket.refresh_from_db()
     return ticket
 
 
-def accept(ticket: Ticket, *, reason: str, expected_version: int | None = None) -> Ticket:
-    """Call the work done. An unproven turn takes a reason in words."""
+def newest_work(ticket: Ticket) -> Turn | None:
+    """The newest turn that was to do the work."""
+    rows = ticket.turns.filter(purpose=Purpose.WORK).select_related("agent_version__agent")
+    return rows.order_by("-seq").first()
+
+
+def approval_of(ticket: Ticket, turn: Turn) -> Turn | None:
+    """The turn in which another agent approved exactly the commit that ``turn`` left."""
+    rows = ticket.turns.filter(purpose=Purpose.REVIEW, state=TurnState.DONE, base_commit=turn.head_commit)
+    return rows.exclude(agent_version__agent=turn.agent_version.agent_id).order_by("-seq").first()
+
+
+def accept(ticket: Ticket, *, by: User, reason: str, expected_version: int | None = None) -> Ticket:
+    """Take the work in: its branch is merged, and the ticket is done once that is so.
+
+    An unproven turn takes a reason in words. Without a commit there is nothing
+    to merge, and the ticket is done at once.
+    """
+    if causes.current().actor.kind == "agent":
+        raise Refused("An agent accepts no work. A person does, or has it reviewed by another agent first.")
     if ticket.state == TicketState.UNPROVEN and not reason.strip():
         raise Refused(
-            f"{ticket.key} is unproven: the portal saw no new commit. Say why you accept it, or assign it again."
+            f"{ticket.key} is unproven: what its turn claims was not seen to hold."
+            " Say why you accept it, or assign it again."
         )
-    turn = ticket.turns.order_by("-seq").first()
+    turn = newest_work(ticket)
+    _check_reviewed(ticket, turn)
     commit = turn.head_commit if turn else ""
     with unit_of_work():
         TICKET.move(ticket, "accept", reason=reason, expected_version=expected_version, accepted_commit=commit)
-        for follower in _accepted:
-            follower(ticket)
+        if turn is None or not merging.has_work(ticket, commit):
+            TICKET.move(ticket, "land", reason="There was no commit to merge.")
+            followers.accepted.tell(ticket)
+        else:
+            merging.request(ticket, turn, by=by)
     return ticket
 
 
+def _check_reviewed(ticket: Ticket, turn: Turn | None) -> None:
+    if not ticket.project.second_agent or turn is None or ticket.state != TicketState.IN_REVIEW:
+        return
+    if approval_of(ticket, turn) is None:
+        raise Refused(
+            f"{ticket.project.key} wants another agent's review first, and none has approved"
+            f" {turn.head_commit[:8]}. Have it reviewed by an agent other than {turn.agent_version.agent.name}."
+        )
+
+
 def reopen(ticket: Ticket, *, reason: str, expected_version: int | None = None) -> Ticket:
+    """The work is not done after all. What was merged stays merged; a next turn begins on top of it."""
     with unit_of_work():
-        TICKET.move(ticket, "reopen", reason=reason, expected_version=expected_version, accepted_commit="")
-        for follower in _reopened:
-            follower(ticket)
+        TICKET.move(
+            ticket, "reopen", reason=reason, expected_version=expected_version, accepted_commit="", merged_commit=""
+        )
+        followers.reopened.tell(ticket)
     return ticket

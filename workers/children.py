@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,8 +26,8 @@ from django.db.models import F, Max
 
 from portal.core import limits
 from workers import output
-from workers.claims import Claim
-from workers.failures import JobFailed
+from workers.claims import Cancelled, Claim
+from workers.failures import BadInput, JobFailed
 from workers.models import Attempt, AttemptOutput
 from workers.supervision.child import CannotSupervise, Child, ChildSpec, ExitRecord, sweep
 from workers.supervision.spool import Chunk, SpoolReader
@@ -33,6 +35,10 @@ from workers.supervision.spool import Chunk, SpoolReader
 log = structlog.get_logger(__name__)
 PACE_SECONDS: Final = 0.25
 STDERR_TAIL_BYTES: Final = 16_384
+# of what is kept of a stream, so much is its end: there stands how it ended
+TAIL_BYTES: Final = 65_536
+STORED: Final = "run"  # the child whose output becomes rows; an attempt has one
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +51,23 @@ class Command:
     stdin: str = ""
     wall_seconds: int
     silence_seconds: int | None = None
+    # kept of each stream, never more than OUTPUT_CAP_BYTES; None: that
+    output_bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class ChildResult:
-    """How the child ended, and where its whole stdout lies until ``forget``."""
+    """How the child ended, and where what is kept of its output lies until ``forget``."""
 
     record: ExitRecord
     stdout: Path
+    stderr: Path
 
     def forget(self) -> None:
+        """Remove this child's folder; those of others of the attempt stay."""
         shutil.rmtree(self.stdout.parent, ignore_errors=True)
+        with suppress(OSError):  # another child's folder is in it
+            self.stdout.parent.parent.rmdir()
 
 
 def allowed_environment(names: list[str]) -> dict[str, str]:
@@ -64,37 +76,68 @@ def allowed_environment(names: list[str]) -> dict[str, str]:
     return {"PATH": os.defpath, "LANG": "C.UTF-8"} | kept
 
 
-def run(claim: Claim, command: Command) -> ChildResult:
+def run(claim: Claim, command: Command, *, name: str = STORED, stored: bool = True) -> ChildResult:
     """Run to the end, streaming stdout into rows.
 
+    An attempt may run several children, one after the other: each has a
+    ``name``, which is its folder. The output of the one named "run" is stored;
+    of others, with ``stored=False``, the caller reads the spools.
+
     Raises ``LeaseLost``, ``Cancelled`` or ``Interrupted``; the whole tree is
-    gone then. Raises ``JobFailed`` where no child could be supervised.
+    gone then. Raises ``JobFailed`` where no child could be supervised, and
+    ``BadInput`` where the command could run nowhere.
     """
+    if not _NAME.fullmatch(name) or stored is not (name == STORED):
+        raise ValueError(f'"{name}" cannot be its name: the stored child is "{STORED}", others have plain other ones')
     # Nothing is started under a claim that may be another's by now.
     claim.check()
-    _recover(claim)
-    folder = _folder(claim.attempt_id)
+    recover(claim)
+    folder = _folder(claim.attempt_id, name)
     try:
-        with Child.start(_spec(claim, command, folder), folder / "run") as child:
-            record = _follow(claim, child)
+        spec = _spec(claim, command, folder)
+    except ValueError as problem:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise BadInput(f"The command cannot be run: {problem}.") from problem
+    try:
+        with Child.start(spec, folder) as child:
+            record = _follow(claim, child, stored)
     except CannotSupervise as problem:
         raise JobFailed(f"The child could not be supervised: {problem}") from problem
-    return ChildResult(record, child.stdout)
+    except Cancelled:
+        _keep_the_last(claim, folder, stored)
+        raise
+    finally:
+        # It may hold what was meant for the child alone.
+        (folder / "prompt").unlink(missing_ok=True)
+    return ChildResult(record, child.stdout, child.stderr)
 
 
-def _follow(claim: Claim, child: Child) -> ExitRecord:
+def _follow(claim: Claim, child: Child, stored: bool) -> ExitRecord:
     reader = SpoolReader(child.stdout)
     while True:
         claim.check()
         child.renew(claim.seconds_left)
         record = child.wait(PACE_SECONDS)
         if record is None:
-            _ingest(claim, reader)
+            if stored:
+                _ingest(claim, reader)
             continue
-        for chunk in reader.finish(limits.value("OUTPUT_CHUNK_BYTES")):
-            _store(claim, [chunk])
-        _store(claim, _stderr_tail(child.stderr, reader.offset))
+        if stored:
+            for chunk in reader.finish(limits.value("OUTPUT_CHUNK_BYTES")):
+                _store(claim, [chunk])
+            _store(claim, _stderr_tail(child.stderr, reader.offset))
         return record
+
+
+def _keep_the_last(claim: Claim, folder: Path, stored: bool) -> None:
+    """A child that was stopped on request goes with its folder; what it still wrote can be read."""
+    try:
+        if stored:
+            _store_tail(claim, claim.attempt_id, folder)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("output_lost", attempt=claim.attempt_id, error=type(error).__name__)
+        connection.close()
+    ChildResult(ExitRecord(ended_by="stopped", message=""), folder / "stdout.spool", folder / "stderr.spool").forget()
 
 
 def _ingest(claim: Claim, reader: SpoolReader) -> None:
@@ -139,51 +182,78 @@ def _stderr_tail(path: Path, offset: int) -> list[Chunk]:
     return [Chunk(offset, offset + len(written.encode()), written)]
 
 
-def _recover(claim: Claim) -> None:
-    """End what an earlier attempt of this job left here, and keep the tail of its output."""
-    earlier = (
-        Attempt.objects.filter(job_id=claim.job_id, fence__lt=claim.fence).order_by("id").values_list("pk", flat=True)
-    )
-    for attempt in earlier:
+def recover(claim: Claim) -> None:
+    """End what earlier attempts of this job left here, and keep the tail of their output.
+
+    Call it before touching what a child of theirs may still write; ``run``
+    does where nobody did. Raises ``LeaseLost``, and ``JobFailed`` where
+    something of theirs cannot be ended.
+    """
+    if claim.recovered:
+        return
+    earlier = Attempt.objects.filter(job_id=claim.job_id, fence__lt=claim.fence).order_by("id")
+    for attempt in earlier.values_list("pk", flat=True):
+        # An attempt has a folder before it has a child.
+        folder = _spools(attempt)
+        if not folder.exists():
+            continue
         try:
             sweep(_marker(attempt))
         except CannotSupervise as problem:
             raise JobFailed(f"An earlier attempt is still alive and cannot be ended: {problem}") from problem
-        folder = _folder(attempt)
-        spool = folder / "run" / "stdout.spool"
-        if spool.exists():
-            stored = (
-                AttemptOutput.objects.filter(attempt_id=attempt).aggregate(end=Max(F("offset") + F("length")))["end"]
-                or 0
-            )
-            pieces = [
-                (chunk.offset, chunk.end - chunk.offset, chunk.text) for chunk in SpoolReader(spool, stored).finish()
-            ]
-            output.store(claim, pieces, attempt_id=attempt)
+        _store_tail(claim, attempt, folder / STORED)
         shutil.rmtree(folder, ignore_errors=True)
+    claim.recovered = True
+
+
+def _store_tail(claim: Claim, attempt: int, folder: Path) -> None:
+    """Store what is not yet stored of a child's stdout."""
+    spool = folder / "stdout.spool"
+    rows = AttemptOutput.objects.filter(attempt_id=attempt)
+    stored: int = rows.aggregate(end=Max(F("offset") + F("length")))["end"] or 0
+    # It may stand past the spool's end: the tail of stderr comes last.
+    if not spool.exists() or spool.stat().st_size <= stored:
+        return
+    for chunk in SpoolReader(spool, stored).finish(limits.value("OUTPUT_CHUNK_BYTES")):
+        output.store(claim, [(chunk.offset, chunk.end - chunk.offset, chunk.text)], attempt_id=attempt)
 
 
 def _spec(claim: Claim, command: Command, folder: Path) -> ChildSpec:
     prompt: Path | None = None
     if command.stdin:
         prompt = folder / "prompt"
-        prompt.write_text(command.stdin, encoding="utf-8")
+        descriptor = os.open(prompt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(command.stdin)
+    most = limits.value("OUTPUT_CAP_BYTES")
+    kept = most if command.output_bytes is None else min(command.output_bytes, most)
+    tail = min(TAIL_BYTES, kept // 2)
     return ChildSpec(
         argv=command.argv,
         cwd=command.cwd,
         env=command.env,
         marker=_marker(claim.attempt_id),
         stdin=prompt,
-        output_cap=limits.value("OUTPUT_CAP_BYTES"),
+        output_cap=kept - tail,
+        output_tail=tail,
         wall_limit=float(command.wall_seconds),
         silence_limit=float(command.silence_seconds) if command.silence_seconds else None,
         lease=max(1.0, claim.seconds_left),
     )
 
 
-def _folder(attempt: int) -> Path:
+def _folder(attempt: int, name: str) -> Path:
+    folder = _spools(attempt) / name
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise JobFailed(f"This attempt has run a child named {name} before.") from None
+    return folder
+
+
+def _spools(attempt: int) -> Path:
     folder: Path = settings.DATA_DIR / "spools" / str(attempt)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from portal.core import limits
 from portal.core.unit import UnitOfWork, unit_of_work
-from workers import fencing, statements
+from workers import fencing, presence, statements
 from workers.models import Pool
 
 
@@ -50,6 +50,8 @@ class Claim:
     # monotonic seconds until which this process may believe in its lease
     trusted_until: float
     lost: bool = False
+    # whether what earlier attempts left here was looked for; see ``children.recover``
+    recovered: bool = False
     cancel_asked: bool = False
     interrupted: Callable[[], bool] = field(default=lambda: False)
 
@@ -94,7 +96,10 @@ def trust(asked_at: float) -> float:
 
 
 def claim(pool: Pool | str, kinds: Sequence[str], *, worker: str, most: int) -> list[Claim]:
-    """Take up to ``most`` due jobs of these kinds, best priority first. Commits by itself."""
+    """Take up to ``most`` due jobs of these kinds, best priority first. Commits by itself.
+
+    Jobs that are for another machine are left to its workers.
+    """
     if not kinds or most < 1:
         return []
     asked_at = time.monotonic()
@@ -129,7 +134,8 @@ ROUNDS = 5
 
 
 def _claim_postgresql(pool: str, kinds: list[str], worker: str, most: int) -> list[Any]:
-    values = {"pool": pool, "kinds": kinds, "worker": worker, "most": most, "lease": limits.value("LEASE_SECONDS")}
+    values = {"pool": pool, "kinds": kinds, "worker": worker, "most": most, "host": presence.host()}
+    values["lease"] = limits.value("LEASE_SECONDS")
     for _ in range(ROUNDS):
         rows = statements.prepared(statements.CLAIM_POSTGRESQL, values)
         if rows or not statements.prepared(statements.CLAIMABLE_POSTGRESQL, values | {"most": 1}):
@@ -138,7 +144,7 @@ def _claim_postgresql(pool: str, kinds: list[str], worker: str, most: int) -> li
 
 
 def _claim_sqlite(pool: str, kinds: list[str], worker: str, most: int) -> list[Any]:
-    values: dict[str, Any] = {"pool": pool, "kinds": json.dumps(kinds), "most": most}
+    values: dict[str, Any] = {"pool": pool, "kinds": json.dumps(kinds), "most": most, "host": presence.host()}
     # Never take the write lock to find nothing.
     with connection.cursor() as cursor:
         cursor.execute(statements.CLAIMABLE_SQLITE, values | {"most": 1})

@@ -19,7 +19,7 @@ from portal.core.cause import Actor, Cause
 from workers import claims, failures, fencing, kinds, wakeups
 from workers.claims import Cancelled, Claim, Interrupted, LeaseLost
 from workers.ending import end_attempt, end_unsettled, succeed
-from workers.failures import JobFailed
+from workers.failures import JobFailed, Parked
 from workers.leases import LeaseKeeper
 from workers.models import Outcome, Pool
 
@@ -97,6 +97,8 @@ class Drain:
                 self._end(claim, Outcome.CANCELLED, "Stopped on request.", None)
             except Interrupted:
                 self._end(claim, Outcome.RELEASED, "The worker was stopped; the job was handed back.", None)
+            except Parked as parked:
+                self._end(claim, Outcome.PARKED, failures.described(parked), None, parked.delay_seconds)
             except JobFailed as failure:
                 self._end(claim, failure.outcome, failures.described(failure), None)
             except Exception as error:
@@ -115,13 +117,13 @@ class Drain:
         with fencing.reading_only():
             return kind.run(claim)
 
-    def _end(self, claim: Claim, outcome: Outcome, error: str, result: Any) -> None:
+    def _end(self, claim: Claim, outcome: Outcome, error: str, result: Any, delay_seconds: float | None = None) -> None:
         """End the attempt; where ``settle`` raises, as failed; where it raises again, without it."""
 
         def end() -> bool:
             if outcome is Outcome.SUCCEEDED:
                 return succeed(claim.job_id, claim.fence, claim.kind, result)
-            return end_attempt(claim.job_id, claim.fence, outcome, error=error)
+            return end_attempt(claim.job_id, claim.fence, outcome, error=error, delay_seconds=delay_seconds)
 
         try:
             ended = self._insist(claim, end)

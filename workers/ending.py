@@ -23,13 +23,20 @@ _STATES = {
 
 
 def end_attempt(
-    job_id: int, fence: int, outcome: Outcome, *, error: str = "", result: Any = None, where: Q | None = None
+    job_id: int,
+    fence: int,
+    outcome: Outcome,
+    *,
+    error: str = "",
+    result: Any = None,
+    delay_seconds: float | None = None,
+    where: Q | None = None,
 ) -> bool:
     """End the running attempt ``fence`` of a job; false where it is not running under that fence (nothing written).
 
-    A failure within its budget queues the job again after a backoff; past it
-    the job is dead. What did not succeed ends as cancelled once a cancel was
-    asked. ``where`` narrows the row further (the sweep: expired).
+    A failure within its budget queues the job again after a backoff, or after
+    ``delay_seconds`` where it is parked; past it the job is dead. What did not
+    succeed ends as cancelled once a cancel was asked. ``where`` narrows the row further (the sweep: expired).
     """
     with unit_of_work():
         job = _held(job_id, fence, where)
@@ -41,9 +48,11 @@ def end_attempt(
         earlier = 0
         if failures.has_budget(outcome):
             earlier = Attempt.objects.filter(job_id=job_id, outcome=outcome, counted=True).exclude(fence=fence).count()
-        again = failures.may_retry(outcome, earlier)
+        again = failures.may_retry(outcome, earlier, job.max_failures)
         state = JobState.QUEUED if again else _STATES.get(outcome, JobState.DEAD)
-        delay = failures.backoff_seconds(outcome, earlier) if again else None
+        delay = delay_seconds if outcome is Outcome.PARKED else None
+        if again and delay is None:
+            delay = failures.backoff_seconds(outcome, earlier)
         _end(job, state, outcome, error, delay)
         _settle(job, fence, outcome, error, final=not again, result=result)
         if job.lane or job.exclusive or delay == 0:
@@ -95,7 +104,7 @@ def end_queued(job_id: int, outcome: Outcome, error: str) -> bool:
 def _held(job_id: int, fence: int, where: Q | None) -> Job | None:
     """The job's row, locked, if it runs under this fence: whoever has the lock ends it, alone."""
     rows = Job.objects.filter(where or Q(), pk=job_id, fence=fence, state=JobState.RUNNING)
-    fields = ("kind", "pool", "lane", "exclusive", "subject", "payload", "fence", "cancel_at")
+    fields = ("kind", "pool", "lane", "exclusive", "subject", "payload", "fence", "cancel_at", "max_failures")
     return rows.select_for_update().only(*fields).first()
 
 

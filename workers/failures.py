@@ -31,7 +31,17 @@ class BadInput(JobFailed):
     outcome = Outcome.BAD_INPUT
 
 
-# An outcome without a budget is final at once; RELEASED never is.
+class Parked(JobFailed):
+    """Not now, through no fault of the job's: it goes again after the delay, and no budget is touched."""
+
+    outcome = Outcome.PARKED
+
+    def __init__(self, reason: str, *, delay_seconds: float) -> None:
+        super().__init__(reason)
+        self.delay_seconds = max(0.0, delay_seconds)
+
+
+# An outcome without a budget is final at once; RELEASED and PARKED never are.
 _BUDGETS: Final = {
     Outcome.FAILED: "JOB_MAX_FAILURES",
     Outcome.LOST: "JOB_MAX_LOSSES",
@@ -44,10 +54,15 @@ def has_budget(outcome: Outcome) -> bool:
     return outcome in _BUDGETS
 
 
-def may_retry(outcome: Outcome, earlier: int) -> bool:
-    """Whether a job goes on after ``earlier`` attempts that ended so before this one."""
-    if outcome is Outcome.RELEASED:
+def may_retry(outcome: Outcome, earlier: int, max_failures: int = 0) -> bool:
+    """Whether a job goes on after ``earlier`` attempts that ended so before this one.
+
+    ``max_failures`` is the job's own budget of failures; 0: the installation's.
+    """
+    if outcome in {Outcome.RELEASED, Outcome.PARKED}:
         return True
+    if outcome is Outcome.FAILED and max_failures:
+        return earlier + 1 < max_failures
     budget = _BUDGETS.get(outcome)
     return budget is not None and earlier + 1 < limits.value(budget)
 

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from portal.core.lifecycle import Tracked
+
 
 class Pool(models.TextChoices):
     TURNS = "turns", "Turns"
@@ -39,6 +41,7 @@ class Outcome(models.TextChoices):
     BAD_INPUT = "bad_input", "Bad input"
     CANCELLED = "cancelled", "Cancelled"
     RELEASED = "released", "Handed back"
+    PARKED = "parked", "Parked"
 
 
 class Job(models.Model):
@@ -51,6 +54,10 @@ class Job(models.Model):
     # At most one running job of this subject: a slot row taken in the claim.
     exclusive = models.BooleanField(default=False, editable=False)
     unique_key = models.CharField(max_length=160, blank=True, editable=False)
+    # the one machine whose workers may claim it, because what it works on lies there; empty: any
+    host = models.CharField(max_length=80, blank=True, editable=False)
+    # own errors after which it is dead; 0: JOB_MAX_FAILURES
+    max_failures = models.PositiveSmallIntegerField(default=0, editable=False)
     audience = models.CharField(max_length=80, blank=True, editable=False)
     payload = models.JSONField(default=dict, editable=False)
     cause = models.JSONField(default=dict, editable=False)
@@ -280,11 +287,19 @@ class AgentVersion(models.Model):
     number = models.PositiveIntegerField(editable=False)
     adapter = models.CharField(max_length=20, editable=False)
     command = models.JSONField(editable=False)
+    # the command that goes on with an earlier session, "{session}" in its place; empty where none can
+    resume = models.JSONField(default=list, editable=False)
     # names of variables of the worker that the child may see, and references to the secret store
     environment = models.JSONField(default=list, editable=False)
     secrets = models.JSONField(default=dict, editable=False)
     wall_seconds = models.PositiveIntegerField(editable=False)
     silence_seconds = models.PositiveIntegerField(editable=False)
+    # kept of each stream of a turn's output
+    output_bytes = models.PositiveIntegerField(default=8_388_608, editable=False)
+    # failed turns of a ticket, one after the other, after which it is given up
+    max_failures = models.PositiveSmallIntegerField(default=3, editable=False)
+    # what the turns of one ticket may cost together before no other begins; null: no bound
+    budget_usd = models.DecimalField(max_digits=8, decimal_places=2, null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -297,3 +312,62 @@ class AgentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} v{self.number}"
+
+
+class BreakerState(models.TextChoices):
+    CLOSED = "closed", "Closed"
+    OPEN = "open", "Open"
+    HALF_OPEN = "half_open", "Half open"
+
+
+class Breaker(Tracked):
+    """Whether turns of a profile may begin. Open, it parks them: an agent that cannot work fails no ticket."""
+
+    agent_version = models.OneToOneField(AgentVersion, on_delete=models.CASCADE, related_name="breaker", editable=False)
+    # failures of the agent itself since its last good turn
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    # how often it opened since then: each time waits longer
+    opened = models.PositiveIntegerField(default=0, editable=False)
+    # when open: the next try; when half open: when the try counts as lost
+    retry_at = models.DateTimeField(null=True, editable=False)
+    reason = models.CharField(max_length=300, blank=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=sorted(BreakerState.values)), name="workers_breaker_state"),
+            models.CheckConstraint(
+                condition=Q(state="closed", retry_at__isnull=True) | (~Q(state="closed") & Q(retry_at__isnull=False)),
+                name="workers_breaker_waits_iff_not_closed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"breaker of {self.agent_version}"
+
+
+class TrialState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+
+
+class Trial(Tracked):
+    """A profile tried on nothing: does it start, does it speak the protocol, does it signal?"""
+
+    agent_version = models.ForeignKey(AgentVersion, on_delete=models.CASCADE, related_name="trials", editable=False)
+    attempt = models.OneToOneField(Attempt, on_delete=models.SET_NULL, null=True, related_name="trial", editable=False)
+    verdict = models.CharField(max_length=300, blank=True, editable=False)
+    exit_code = models.IntegerField(null=True, editable=False)
+    session_id = models.CharField(max_length=200, blank=True, editable=False)
+    cost_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, editable=False)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=sorted(TrialState.values)), name="workers_trial_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"trial {self.pk} of {self.agent_version}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 from datetime import datetime, timedelta
+
+from django.conf import settings
 
 from portal.core import limits
 from portal.core.clock import Wall
@@ -13,17 +14,23 @@ from workers.models import Pool, Worker
 BEAT_NAME = "beat@clock"
 
 
+def host() -> str:
+    """This machine, as jobs and workspaces name it."""
+    name: str = settings.WORKER_HOST
+    return name
+
+
 def process_name(pool: str) -> str:
     """Unique per process life: a pid may come again, the moment does not."""
     with open("/proc/self/stat", encoding="ascii") as stat:
         started = stat.read().rpartition(")")[2].split()[19]
-    return f"{pool}@{socket.gethostname()[:60]}:{os.getpid()}:{started}"
+    return f"{pool}@{host()[:60]}:{os.getpid()}:{started}"
 
 
 def arrived(name: str, pool: Pool | str) -> None:
     defaults = {
         "pool": pool,
-        "host": socket.gethostname()[:80],
+        "host": host(),
         "pid": os.getpid(),
         "state": Worker.State.ALIVE,
         "seen_at": Wall(),
@@ -49,6 +56,13 @@ def is_lost(worker: Worker, now: datetime) -> bool:
     return worker.state == Worker.State.ALIVE and now - worker.seen_at > timedelta(
         seconds=limits.value("LEASE_SECONDS")
     )
+
+
+def is_attended(machine: str, pool: Pool | str) -> bool:
+    """Whether a worker of this pool is alive there."""
+    seen = Wall(-limits.value("LEASE_SECONDS"))
+    rows = Worker.objects.filter(host=machine, pool=pool, state=Worker.State.ALIVE, seen_at__gte=seen)
+    return rows.exclude(name=BEAT_NAME).exists()
 
 
 def forget_old(now: datetime) -> int:

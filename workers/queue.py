@@ -32,52 +32,63 @@ def enqueue(
     audience: str = "",
     priority: int = 0,
     delay_seconds: float = 0,
+    host: str = "",
+    max_failures: int = 0,
 ) -> Job:
     """Insert a job in the caller's transaction (or one of its own).
 
     With ``unique_key`` the first one wins: while a job of this kind and key is
     queued or running, that job is returned. A lane that nobody set has one
-    slot. ``payload`` carries ids, never content. Raises ``LookupError`` for a
-    kind that nobody registered.
+    slot. With ``host`` only workers of that machine take it. ``max_failures``
+    is its own budget of failures, 0 the installation's. ``payload`` carries
+    ids, never content. Raises ``LookupError`` for a kind that nobody registered.
     """
     registered = kinds.get(kind)
     if registered is None:
         raise LookupError(f"No kind of job is named {kind}.")
     if exclusive and not subject:
         raise ValueError("An exclusive job names its subject.")
+    job = Job(
+        kind=kind,
+        pool=registered.pool,
+        subject=subject,
+        payload=payload or {},
+        unique_key=unique_key,
+        lane=lane,
+        exclusive=exclusive,
+        audience=audience,
+        priority=priority,
+        run_after=Wall(delay_seconds),
+        host=host,
+        max_failures=max_failures,
+        cause=_cause(),
+    )
     with unit_of_work():
         if lane and not Lane.objects.filter(name=lane).exists():
             # A lane without slots would keep the job waiting without a word.
             set_lane(lane, 1)
-        for _ in range(3):
-            try:
-                with transaction.atomic():
-                    job = Job.objects.create(
-                        kind=kind,
-                        pool=registered.pool,
-                        subject=subject,
-                        payload=payload or {},
-                        unique_key=unique_key,
-                        lane=lane,
-                        exclusive=exclusive,
-                        audience=audience,
-                        priority=priority,
-                        run_after=Wall(delay_seconds),
-                        cause=_cause(),
-                    )
-                break
-            except IntegrityError:
-                if not unique_key:
-                    raise
-                # The other job may end between the failed insert and this look; then insert again.
-                live = Job.objects.filter(kind=kind, unique_key=unique_key, state__in=LIVE_STATES).first()
-                if live is not None:
-                    return live
-        else:
-            raise Refused(f"The job {kind} {unique_key} changes hands too quickly; try again.")
+        if (live := _insert(job)) is not None:
+            return live
         wakeups.after_commit(registered.pool)
     job.refresh_from_db(fields=["run_after", "created_at"])
     return job
+
+
+def _insert(job: Job) -> Job | None:
+    """Insert ``job``; or return the one that lives with its unique key, and insert nothing."""
+    for _ in range(3):
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+            return None
+        except IntegrityError:
+            if not job.unique_key:
+                raise
+            # The other job may end between the failed insert and this look; then insert again.
+            rows = Job.objects.filter(kind=job.kind, unique_key=job.unique_key, state__in=LIVE_STATES)
+            if (live := rows.first()) is not None:
+                return live
+    raise Refused(f"The job {job.kind} {job.unique_key} changes hands too quickly; try again.")
 
 
 def enqueue_many(kind: str, payloads: Iterable[dict[str, Any]], *, audience: str = "", priority: int = 0) -> int:

@@ -25,7 +25,7 @@ WITH candidate AS MATERIALIZED (
     SELECT q.id, q.lane, q.subject, q.exclusive, q.priority, q.run_after
       FROM workers_job q
      WHERE q.state = 'queued' AND q.pool = %(pool)s AND q.kind = ANY(%(kinds)s)
-       AND q.run_after <= statement_timestamp()
+       AND q.run_after <= statement_timestamp() AND q.host IN ('', %(host)s)
        AND NOT (q.exclusive AND EXISTS (SELECT 1 FROM workers_subjectslot s WHERE s.subject = q.subject))
        AND (q.lane = '' OR EXISTS (
             SELECT 1 FROM workers_laneslot s JOIN workers_lane l ON l.name = s.lane_id
@@ -79,7 +79,7 @@ CLAIMABLE: Final = """
 SELECT q.id, q.lane, q.subject, q.exclusive, q.kind, q.fence, q.payload, q.cause, q.audience
   FROM workers_job q
  WHERE q.state = 'queued' AND q.pool = %(pool)s AND q.kind {kinds}
-   AND q.run_after <= {now}
+   AND q.run_after <= {now} AND q.host IN ('', %(host)s)
    AND NOT (q.exclusive AND EXISTS (SELECT 1 FROM workers_subjectslot s WHERE s.subject = q.subject))
    AND (q.lane = '' OR EXISTS (
         SELECT 1 FROM workers_laneslot s JOIN workers_lane l ON l.name = s.lane_id

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portal.core.lifecycle import Machine, transition
-from workers.models import JobState, Outcome
+from portal.core.lifecycle import Lifecycle, Machine, transition
+from workers.models import Breaker, BreakerState, JobState, Outcome, Trial, TrialState
 
 _J, _O = JobState, Outcome
 JOB = Machine(
@@ -29,5 +29,31 @@ ATTEMPT = Machine(
         transition("refuse", [_O.RUNNING], _O.BAD_INPUT),
         transition("cancel", [_O.RUNNING], _O.CANCELLED),
         transition("release", [_O.RUNNING], _O.RELEASED),
+        transition("park", [_O.RUNNING], _O.PARKED),
     ],
+)
+
+_B = BreakerState
+BREAKER: Lifecycle[Breaker] = Lifecycle(
+    "breaker",
+    BreakerState,
+    [
+        transition("open", [_B.CLOSED, _B.HALF_OPEN], _B.OPEN),
+        transition("try", [_B.OPEN, _B.HALF_OPEN], _B.HALF_OPEN),
+        transition("close", [_B.HALF_OPEN, _B.OPEN], _B.CLOSED, "Close"),
+    ],
+    subject=lambda breaker: f"agent:{breaker.agent_version.agent.name}",
+)
+
+_R = TrialState
+TRIAL: Lifecycle[Trial] = Lifecycle(
+    "trial",
+    TrialState,
+    [
+        transition("begin", [_R.QUEUED], _R.RUNNING),
+        transition("wait_again", [_R.RUNNING, _R.QUEUED], _R.QUEUED),
+        transition("pass", [_R.RUNNING], _R.PASSED),
+        transition("fail", [_R.QUEUED, _R.RUNNING], _R.FAILED),
+    ],
+    subject=lambda trial: f"agent:{trial.agent_version.agent.name}",
 )

@@ -301,12 +301,16 @@ class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]
         data: Any = self.data.copy()  # type: ignore[attr-defined]
         typed = set(self.changed_data)
         for name in [name for name in self.fields if name != "seen"]:
-            stored = str(getattr(self.instance, name))
+            stored = self._written(name, getattr(self.instance, name))
             if name not in typed:
                 data[self.add_prefix(name)] = stored
-            elif self.cleaned_data.get(name) != stored:
+            elif self._written(name, self.cleaned_data.get(name)) != stored:
                 more = f" … ({len(stored):,} characters)" if len(stored) > SHOWN_CHARS else ""
                 self.add_error(name, f"Now it is: {stored[:SHOWN_CHARS] or 'empty'}{more}")
             data[self.add_initial_prefix(name)] = stored
         data[self.add_prefix("seen")] = str(self.instance.version)
         self.data = data
+
+    def _written(self, name: str, value: Any) -> str:
+        """A value as its control has it."""
+        return str(self.fields[name].prepare_value(value))

@@ -37,6 +37,8 @@ class Deed:
     act: Act
     offered: Callable[[Any], bool] = lambda row: True
     danger: bool = False
+    # makes the form that of the row: what can be chosen, what is asked
+    fit: Callable[[Any, Any], None] = lambda form, row: None
 
 
 class Offered(NamedTuple):
@@ -123,7 +125,9 @@ class Doing(ModelAdmin):  # type: ignore[misc]
 
     def _form(self, deed: Deed, row: Any, data: Any = None, files: Any = None) -> forms.Form:
         initial = {"expected_version": getattr(row, "version", None)}
-        return deed.form(data, files, initial=initial, auto_id=f"{deed.verb}-%s", label_suffix="")
+        form = deed.form(data, files, initial=initial, auto_id=f"{deed.verb}-%s", label_suffix="")
+        deed.fit(form, row)
+        return form
 
     def _offer(self, deed: Deed, row: Any) -> Offered:
         url = reverse(f"{self.admin_site.name}:{_name(deed, self)}", args=[quote(row.pk)])

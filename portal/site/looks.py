@@ -59,6 +59,18 @@ STATES: Final[dict[str, Look]] = {
     "taken": Look("run", "run", "Taken"),
     "acknowledged": Look("good", "check", "Read"),
     "returned": Look("warn", "undo", "Back in the queue"),
+    # checks, and accepted work on its way into the target
+    "passed": Look("good", "done", "Passed"),
+    "no_tests": Look("bad", "fail", "No tests"),
+    "not_started": Look("bad", "block", "Not started"),
+    "merging": Look("run", "branch", "Merging"),
+    "merged": Look("good", "done", "Merged"),
+    "sent_back": Look("wait", "undo", "Sent back"),
+    "parked": Look("", "clock", "Parked"),
+    # questions of agents
+    "answered": Look("good", "check", "Answered"),
+    "set_aside": Look("", "undo", "Set aside"),
+    "overdue": Look("bad", "clock", "Overdue"),
     # deployments
     "refused": Look("bad", "block", "Refused"),
     # workers and processes

@@ -8,18 +8,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, When
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from deployments.models import Deployment, DeploymentState
 from portal.core import access
+from portal.core.clock import Wall
 from portal.core.models import User
 from reviews.models import Finding, FindingState, Review, ReviewState, Severity
-from tickets.models import Project, Ticket, TicketState
+from tickets.models import Project, Question, QuestionState, Ticket, TicketState
 from tickets.rights import project_ids
 from workers.models import Job, JobState
 
 PANEL_ROWS: Final = 8
+QUESTION_CHARS: Final = 140
 PROJECTS_FOLLOWED: Final = 20
 Reader = User | AnonymousUser
 
@@ -107,7 +110,8 @@ def needs_of(user: Reader) -> list[Panel]:
     """What waits for a person, by kind; a kind without anything is left out."""
     projects = project_ids(user)
     panels = [
-        _ticket_panel("Questions waiting", "Answer", ANSWERS, projects),
+        _questions(projects),
+        _ticket_panel("Tickets that need a person", "Open", ANSWERS, projects),
         _ticket_panel("Work to accept", "Review", ACCEPTANCE, projects),
         _plans(projects),
         _findings(projects),
@@ -118,8 +122,42 @@ def needs_of(user: Reader) -> list[Panel]:
     return [panel for panel in panels if panel.needs]
 
 
+def _questions(projects: set[int] | None) -> Panel:
+    """Those whose deadline is over first, then by their deadlines, then the oldest."""
+    late = Case(When(deadline_at__lte=Wall(), then=True), default=False, output_field=BooleanField())
+    rows = Question.objects.filter(state=QuestionState.OPEN, ticket__state__in=ANSWERS).annotate(late=late)
+    rows = within(rows, "ticket__project", projects).select_related("ticket__project", "turn__agent_version__agent")
+    return _panel(
+        "Questions waiting",
+        f"/tickets/?state={ANSWERS[0].value}",
+        (
+            Need(
+                "overdue" if row.late else "needs_person",
+                Truncator(" ".join(row.text.split())).chars(QUESTION_CHARS),
+                f"{row.ticket.project.key} · {row.ticket.key} · {row.turn.agent_version.agent} asks{_deadline(row)}",
+                row.asked_at,
+                f"{row.ticket.get_absolute_url()}#question",
+                "Answer",
+            )
+            for row in rows.order_by("-late", F("deadline_at").asc(nulls_last=True), "id")[: PANEL_ROWS + 1]
+        ),
+    )
+
+
+def _deadline(question: Any) -> str:
+    if question.deadline_at is None:
+        return ""
+    at = f"{question.deadline_at.astimezone(UTC):%-d %b %H:%M} UTC"
+    if question.default is not None and question.ticket.project.default_answers:
+        return f" · its default answers at {at}"
+    return f" · overdue, was wanted by {at}" if question.late else f" · wanted by {at}"
+
+
 def _ticket_panel(title: str, action: str, states: list[TicketState], projects: set[int] | None) -> Panel:
-    rows = tickets_in(states, projects).select_related("agent_version__agent").order_by("-id")[: PANEL_ROWS + 1]
+    # What waits with a question is listed with it.
+    asking = Question.objects.filter(ticket=OuterRef("pk"), state=QuestionState.OPEN)
+    found = tickets_in(states, projects).filter(~Exists(asking))
+    rows = found.select_related("agent_version__agent").order_by("-id")[: PANEL_ROWS + 1]
     return _panel(
         title,
         f"/tickets/?state={states[0].value}",

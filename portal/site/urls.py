@@ -16,6 +16,7 @@ urlpatterns = [
     path("workers/fragment/", jobs.jobs_fragment, name="jobs_fragment"),
     path("workers/jobs/<int:number>/", jobs.job, name="job"),
     path("workers/jobs/<int:number>/fragment/", jobs.job_fragment, name="job_fragment"),
+    path("workers/jobs/<int:number>/output/", jobs.output_fragment, name="job_output"),
     path("workers/jobs/<int:number>/cancel/", jobs.cancel, name="job_cancel"),
     path("workers/jobs/<int:number>/requeue/", jobs.requeue, name="job_requeue"),
     path("schema/", installation.schema, name="schema"),

@@ -14,9 +14,9 @@ from django.utils.html import format_html
 from portal.core.adminsite import ACTION_CLASSES, ReadOnly, ReasonForm, Rows
 from portal.core.deeds import Deed
 from portal.core.lifecycle import Refused
-from reviews import answers
+from reviews import answers, evidence
 from reviews.admin.reviews import with_review
-from reviews.models import Finding, FindingState, Fingerprint, ImportRow, Occurrence, Series
+from reviews.models import Evidence, Finding, FindingState, Fingerprint, ImportRow, Occurrence, Series
 from reviews.transitions import ANSWERS, FINDING
 from tickets.admin.asking import Nothing, Why
 
@@ -94,6 +94,14 @@ class ImportRows(Rows):
         return with_review(super().get_queryset(request))
 
 
+class EvidenceRows(Rows):
+    model = Evidence
+    fields = ("edge", "ref", "strength", "detail", "by", "at")
+    readonly_fields = fields
+    ordering = ("-at", "-id")
+    per_page = 20
+
+
 class Fingerprints(Rows):
     model = Fingerprint
     fields = ("algorithm", "algorithm_version", "value")
@@ -145,7 +153,7 @@ class FindingPage(ReadOnly):
     list_select_related = ("series__project", "ticket")
     search_fields = ("reference", "ticket_key", "title", "identity", "series__name")
     ordering = ("-id",)
-    inlines = (Occurrences, Fingerprints, ImportRows)
+    inlines = (EvidenceRows, Occurrences, Fingerprints, ImportRows)
     action_form = FindingActions
     actions = ("make_tickets", "make_one_ticket", "fix", "reject", "waive", "open_again")
     fieldsets = (
@@ -154,7 +162,7 @@ class FindingPage(ReadOnly):
             {"fields": ("title", "reference", "series", "severity", "category", "standing_state", "version", "answer")},
         ),
         ("What its newest review says", {"fields": ("says",)}),
-        ("What becomes of it", {"fields": ("ticket", "ticket_key")}),
+        ("What becomes of it", {"fields": ("ticket", "ticket_key", "stands")}),
         ("Where", {"fields": ("places", "identity", "created_at", "history")}),
     )
     deeds = (
@@ -176,6 +184,10 @@ class FindingPage(ReadOnly):
         if newest is None:
             return ""
         return format_html('<div class="as-written"><bdi>{}</bdi></div>', newest.body[:BODY_SHOWN])
+
+    @admin.display(description="Standing")
+    def stands(self, finding: Finding) -> str:
+        return evidence.standing_of(finding).sentence
 
     @admin.display(description="Files")
     def places(self, finding: Finding) -> str:

@@ -15,7 +15,7 @@ from portal.core.deeds import Deed
 from reviews import applying
 from reviews.admin.reading import LINES_SHOWN, labelled, written
 from reviews.admin.reviews import title_of, with_review
-from reviews.models import ActionItem, Check, Fingerprint, ImportRow, Occurrence, ReviewState
+from reviews.models import ActionItem, Check, Evidence, Fingerprint, ImportRow, Occurrence, ReviewState
 from tickets.admin.asking import Button
 
 
@@ -104,6 +104,15 @@ class FingerprintPage(Record):
     list_filter = ("algorithm",)
     list_select_related = ("finding",)
     search_fields = ("=finding__id", "value")
+    ordering = ("-id",)
+
+
+@admin.register(Evidence)
+class EvidencePage(Record):
+    list_display = ("finding", "edge", "ref", "strength", "by", "at")
+    list_filter = ("edge", "strength")
+    list_select_related = ("finding",)
+    search_fields = ("=finding__id", "ref")
     ordering = ("-id",)
 
 

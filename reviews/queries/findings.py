@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
+from reviews import evidence
 from reviews.models import Finding, FindingState, Occurrence, Review
 from reviews.queries.document import Mark
 from reviews.transitions import FINDING
@@ -70,9 +71,16 @@ def findings(review: Review, only: str = "") -> Findings:
     shown = every.filter(waiting) if only else every
     if only == "bare":
         shown = shown.filter(finding__ticket=None)
-    occurrences = shown.select_related("finding__ticket").order_by("line_start", "id")[:FINDINGS_SHOWN]
-    rows = [FindingRow(said, said.finding, FINDING.allowed(said.finding.state)) for said in occurrences]
+    occurrences = evidence.with_newest(shown.select_related("finding__ticket"), "finding_id")
+    rows = [_row(said) for said in occurrences.order_by("line_start", "id")[:FINDINGS_SHOWN]]
     return Findings(rows, found[only or "all"] - len(rows), found["all"], found["open"], found["bare"], only)
+
+
+def _row(said: Any) -> FindingRow:
+    finding = said.finding
+    finding.newest_edge, finding.newest_ref = said.newest_edge, said.newest_ref
+    evidence.mark([finding])
+    return FindingRow(said, finding, FINDING.allowed(finding.state))
 
 
 def of_review(review: Review, number: int) -> Finding | None:
@@ -103,7 +111,7 @@ def matching(reader: Any, wanted: dict[str, str]) -> QuerySet[Finding]:
             Q(title__icontains=word) | Q(reference__istartswith=word) | Q(places__icontains=word)
         )
     said_in = Occurrence.objects.filter(finding=OuterRef("pk")).order_by("-review_id").values("review_id")[:1]
-    return rows.annotate(said_in=Subquery(said_in))
+    return evidence.with_newest(rows.annotate(said_in=Subquery(said_in)))
 
 
 def finding_list(reader: Any, wanted: dict[str, str], before: int | None) -> Page:

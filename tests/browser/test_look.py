@@ -38,6 +38,10 @@ PAGES: Final = {
     "tickets": "/tickets/",
     "ticket": "/tickets/MC-1/",
     "ticket-talk": "/tickets/MC-3/",
+    "ticket-measured": "/tickets/MC-6/",
+    "ticket-sent-back": "/tickets/MC-4/",
+    "ticket-running": "/tickets/MC-103/",
+    "ticket-diff": "/tickets/MC-6/diff/",
     "ticket-edit": "/tickets/MC-3/edit/",
     "ticket-new": "/tickets/new/",
     "tickets-filtered": "/tickets/?state=open&q=agent:agent-0+ticket",
@@ -150,6 +154,9 @@ def site(stack: Stack, browser: Browser) -> Site:
     for n in range(3):
         samples.one_of_each(world, n)
     build.talk(Ticket.objects.get(key="MC-3"), world.operator, world.reviewer)
+    build.measured_ticket(Ticket.objects.get(key="MC-6"), world.operator, world.reviewer)
+    build.sent_back_ticket(Ticket.objects.get(key="MC-4"), world.reviewer)
+    build.running_ticket(Ticket.objects.get(key="MC-103"), world.reviewer)
     stack.manage("collectstatic", "--noinput", "--verbosity", "0")
     stack.web()
     found = Site(stack, browser, world)

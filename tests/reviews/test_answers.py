@@ -143,7 +143,7 @@ def test_accepting_a_ticket_fixes_its_findings_and_reopening_opens_them(world: W
     finding, waived = build.finding(world.mc), build.finding(world.mc, "waived")
     ticket = build_ticket.ticket(world.mc, "in_review")
     Finding.objects.update(ticket=ticket)
-    work.accept(ticket, reason="")
+    work.accept(ticket, by=world.owner, reason="")
     finding.refresh_from_db()
     assert (finding.state, finding.answer) == ("fixed", f"Fixed by {ticket.key}.")
     work.reopen(ticket, reason="Not so.")

@@ -230,7 +230,7 @@ class TestMoving:
             ("open", {"assign"}),
             ("queued", {"stop"}),
             ("running", {"stop"}),
-            ("in_review", {"assign", "accept"}),
+            ("in_review", {"assign", "review", "accept"}),
             ("unproven", {"assign", "accept"}),
             ("done", {"reopen"}),
         ],

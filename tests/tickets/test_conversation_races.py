@@ -21,7 +21,9 @@ from portal.core.unit import unit_of_work
 from tests.tickets import build
 from tests.workers.racing import race
 from tickets import conversation, work
-from tickets.models import Delivery, Message, Ticket, Turn
+from tickets.models import Delivery, Message, Purpose, Ticket, Turn
+from tickets.sessions import Session
+from tickets.turn_jobs import TURN_KIND
 from workers.models import Agent, AgentVersion, Attempt, Job
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ if ending == "signals badly":
 @pytest.fixture
 def run_turn(world: World, tmp_path: Path, settings: Any) -> Any:
     """``run_turn(ticket, "signals")`` gives the ticket a turn that ends so; answers with the prompt it got."""
-    settings.LIMITS = settings.LIMITS | {"JOB_MAX_FAILURES": 1, "JOB_MAX_LOSSES": 1}
+    settings.LIMITS = settings.LIMITS | {"JOB_MAX_LOSSES": 1}
     repository, prompts = tmp_path / "repository", tmp_path / "prompts"
     repository.mkdir()
     prompts.mkdir()
@@ -159,7 +161,13 @@ def run_turn(world: World, tmp_path: Path, settings: Any) -> Any:
         number = AgentVersion.objects.filter(agent=agent).count() + 1
         command = [sys.executable, str(tmp_path / "agent.py"), str(prompts), ending]
         AgentVersion.objects.create(
-            agent=agent, number=number, adapter="plain", command=command, wall_seconds=30, silence_seconds=30
+            agent=agent,
+            number=number,
+            adapter="plain",
+            command=command,
+            wall_seconds=30,
+            silence_seconds=30,
+            max_failures=1,
         )
         ticket.refresh_from_db()
         work.assign(ticket, agent)
@@ -215,7 +223,7 @@ def _die_with_it(ticket: int, committed: bool) -> None:
     from tickets import turns
     from workers import claims
 
-    (claim,) = claims.claim("turns", [work.TURN_KIND], worker="turns@test", most=1)
+    (claim,) = claims.claim("turns", [TURN_KIND], worker="turns@test", most=1)
     row = Ticket.objects.select_related("project").get(pk=ticket)
     version = AgentVersion.objects.select_related("agent").get(pk=claim.payload["agent_version"])
     take = conversation.take
@@ -228,7 +236,7 @@ def _die_with_it(ticket: int, committed: bool) -> None:
 
     if not committed:
         turns.conversation.take = dying  # type: ignore[attr-defined]
-    turns._begin(claim, row, version, row.workspace)
+    turns._begin(claim, row, version, row.workspace, Purpose.WORK, Session())
     os.kill(os.getpid(), signal.SIGKILL)
 
 

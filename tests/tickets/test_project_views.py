@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from django.test import Client
 
 from portal.core.access import Role
 from tests.signing_in import ROLES, Counted, SignIn
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 URL = "/projects/MC/"
 
 
-def seen(project: Project) -> dict[str, str]:
-    return {"seen_title": project.name, "seen_repository": project.repository}
-
-
 def test_a_project_is_for_its_members(world: World, sign_in: SignIn) -> None:
     for url in (URL, f"{URL}fragment/"):
         for role in (*ROLES, "admin"):
@@ -30,7 +27,7 @@ def test_a_project_is_for_its_members(world: World, sign_in: SignIn) -> None:
     assert "Mission control" not in sign_in(world.outsider).get("/projects/").content.decode()
 
 
-@pytest.mark.parametrize("post", ["settings/", "members/", "members/leave/"])
+@pytest.mark.parametrize("post", ["settings/", "policy/", "members/", "members/leave/"])
 def test_only_owners_change_a_project(world: World, sign_in: SignIn, post: str) -> None:
     for role in ROLES[:-1]:
         assert sign_in(getattr(world, role)).post(f"{URL}{post}").status_code == 403
@@ -57,19 +54,6 @@ def test_a_key_has_one_form(world: World, sign_in: SignIn, key: str) -> None:
 def test_a_key_is_taken_once(world: World, sign_in: SignIn) -> None:
     answer = sign_in(world.outsider).post("/projects/new/", {"key": "MC", "title": "Mine"})
     assert answer.status_code == 422 and "The key MC is taken." in answer.content.decode()
-
-
-def test_settings_are_saved_under_what_was_seen(world: World, sign_in: SignIn) -> None:
-    browser, stale = sign_in(world.owner), seen(world.mc)
-    assert browser.post(f"{URL}settings/", {"title": "MC 2", "repository": "/srv/a", **stale})["Location"] == URL
-    world.mc.refresh_from_db()
-    assert (world.mc.name, world.mc.repository) == ("MC 2", "/srv/a")
-    answer = browser.post(f"{URL}settings/", {"title": "MC 3", "repository": "/srv/typed", **stale})
-    page = answer.content.decode()
-    assert answer.status_code == 409
-    assert "its name is now “MC 2”" in page and 'value="/srv/typed"' in page
-    world.mc.refresh_from_db()
-    assert world.mc.name == "MC 2"
 
 
 def test_members_come_change_and_go(world: World, sign_in: SignIn) -> None:
@@ -118,3 +102,122 @@ def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign
     costs = [counted(browser, url) for url in ("/projects/", URL)]
     fill(30)
     assert [counted(browser, url) for url in ("/projects/", URL)] == costs
+
+
+class TestSettings:
+    """Two forms under one version: nothing typed is lost, nothing stored is overwritten unseen."""
+
+    SETTINGS: ClassVar = {"title": "Mission control", "repository": ""}
+    POLICY: ClassVar = {
+        "target_branch": "main",
+        "merge_strategy": "rebase",
+        "checks": "make test\npytest -k 'a or b'",
+        "allowed_paths": "src/\ndocs/",
+        "second_agent": "on",
+    }
+
+    def save(self, browser: Client, form: str, version: int, **typed: str) -> Any:
+        sent = {"settings": self.SETTINGS, "policy": self.POLICY}[form] | {"expected_version": str(version)} | typed
+        return browser.post(f"{URL}{form}/", {name: value for name, value in sent.items() if value is not None})
+
+    def stored(self) -> Project:
+        return Project.objects.get(key="MC")
+
+    def test_what_was_typed_is_stored_and_comes_back_the_same(self, world: World, sign_in: SignIn) -> None:
+        browser = sign_in(world.owner)
+        assert self.save(browser, "policy", 1)["Location"] == URL
+        stored = self.stored()
+        assert stored.checks == [["make", "test"], ["pytest", "-k", "a or b"]]
+        assert stored.allowed_paths == ["src/", "docs/"]
+        assert (stored.target_branch, stored.merge_strategy) == ("main", "rebase")
+        assert (stored.second_agent, stored.default_answers, stored.version) == (True, False, 2)
+        form = browser.get(URL).context["forms"]["policy"]
+        assert {name: form[name].value() for name in ("checks", "allowed_paths")} == {
+            "checks": self.POLICY["checks"],
+            "allowed_paths": self.POLICY["allowed_paths"],
+        }
+        assert form.seen == "2"
+
+    def test_the_two_panels_are_forms_of_their_own(self, world: World, sign_in: SignIn) -> None:
+        browser = sign_in(world.owner)
+        self.save(browser, "policy", 1)
+        assert self.save(browser, "settings", 2, title="MC 2", repository="/srv/a")["Location"] == URL
+        stored = self.stored()
+        assert (stored.name, stored.repository, stored.target_branch, stored.version) == ("MC 2", "/srv/a", "main", 3)
+
+    def test_a_form_of_an_older_version_is_shown_beside_what_is_there_now(self, world: World, sign_in: SignIn) -> None:
+        browser = sign_in(world.owner)
+        self.save(browser, "policy", 1)
+        answer = self.save(browser, "policy", 1, checks="make lint", second_agent="", target_branch="main")
+        form = answer.context["forms"]["policy"]
+        assert answer.status_code == 409
+        assert [tuple(now) for now in form.now] == [
+            ("Checks", "make test\npytest -k 'a or b'"),
+            ("Another agent reviews first", "yes"),
+        ]
+        assert form["checks"].value() == "make lint"
+        page = answer.content.decode()
+        assert "Project MC has changed since you opened it (version 1, now 2)" in page
+        assert "Save mine in its place" in page
+        assert self.stored().checks[0] == ["make", "test"]
+        # It speaks of what it shows now: sent again, it is a decision.
+        assert self.save(browser, "policy", int(form.seen), checks="make lint")["Location"] == URL
+        assert self.stored().checks == [["make", "lint"]]
+
+    def test_a_name_that_came_too_late_is_kept_in_its_field(self, world: World, sign_in: SignIn) -> None:
+        browser = sign_in(world.owner)
+        self.save(browser, "settings", 1, title="Theirs")
+        answer = self.save(browser, "settings", 1, title="Mine", repository="/srv/typed")
+        page = answer.content.decode()
+        assert answer.status_code == 409
+        assert 'value="Mine"' in page and 'value="/srv/typed"' in page
+        assert [tuple(now) for now in answer.context["forms"]["settings"].now] == [
+            ("Name", "Theirs"),
+            ("Repository", ""),
+        ]
+        assert self.stored().name == "Theirs"
+
+    def test_a_form_that_is_unfit_stays_of_the_version_that_its_sender_saw(self, world: World, sign_in: SignIn) -> None:
+        browser = sign_in(world.owner)
+        self.save(browser, "settings", 1, title="Theirs")
+        answer = self.save(browser, "policy", 1, checks="echo 'a")
+        assert (answer.status_code, answer.context["forms"]["policy"].seen) == (422, "1")
+
+    @pytest.mark.parametrize(
+        ("form", "field", "typed", "said"),
+        [
+            ("policy", "checks", "make test\necho 'a", "Line 2: a quote is opened and not closed."),
+            ("policy", "checks", "x\n" * 11, "At most 10 commands (you sent 11)."),
+            ("policy", "checks", "x" * 1001, "Line 1: a command has at most 1,000 characters, and this one 1,001."),
+            ("policy", "allowed_paths", "src/\n/etc/", "Line 2: "),
+            ("policy", "target_branch", "a..b", "A branch&#x27;s name has no two dots in a row"),
+            ("policy", "merge_strategy", "squash", "Choose one of the list."),
+            ("settings", "repository", "https://me:hunter2@example.org/x", "settings are no place for secrets"),
+            ("settings", "repository", "ext::sh -c id", "runs a program of its own"),
+            ("settings", "repository", "--upload-pack=id", "does not begin with a hyphen"),
+            ("settings", "title", "", "Name is required."),
+        ],
+    )
+    def test_what_cannot_be_is_told_where_it_was_typed_and_nothing_is_changed(
+        self, world: World, sign_in: SignIn, form: str, field: str, typed: str, said: str
+    ) -> None:
+        answer = self.save(sign_in(world.owner), form, 1, **{field: typed})
+        shown = answer.context["forms"][form]
+        assert answer.status_code == 422
+        assert said in str(shown[field].errors)
+        assert shown[field].value() == typed
+        assert self.stored().version == 1
+
+    @pytest.mark.parametrize("version", ["", "x", "-1", "2147483648"])
+    def test_a_form_without_the_version_that_it_shows_changes_nothing(
+        self, world: World, sign_in: SignIn, version: str
+    ) -> None:
+        answer = sign_in(world.owner).post(f"{URL}policy/", self.POLICY | {"expected_version": version})
+        assert answer.status_code == 422 and "damaged on its way" in answer.content.decode()
+        assert self.stored().version == 1
+
+    def test_a_new_project_takes_no_secret_either(self, world: World, sign_in: SignIn) -> None:
+        sent = {"key": "LAN", "title": "Lantern", "repository": "https://me:hunter2@example.org/x"}
+        answer = sign_in(world.outsider).post("/projects/new/", sent)
+        assert answer.status_code == 422 and "no place for secrets" in answer.content.decode()
+        assert not Project.objects.filter(key="LAN").exists()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tests.factories import World
 
 VERBS = [
-    "assign", "begin", "wait_again", "submit", "leave_unproven", "ask", "block", "fail", "stop", "accept", "reopen",
+    "assign", "review", "answer", "begin", "wait_again", "submit", "leave_unproven", "ask", "block", "fail", "stop",
+    "end_review", "accept", "land", "send_back", "keep_in_review", "reopen",
 ]  # fmt: skip
 
 

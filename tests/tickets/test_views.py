@@ -182,7 +182,9 @@ def test_a_ticket_goes_from_open_to_accepted_and_back(world: World, sign_in: Sig
     reviewer = sign_in(world.reviewer)
     assert reviewer.post(f"{url}accept/", {"reason": "Good.", "expected_version": ticket.version})["Location"] == url
     ticket.refresh_from_db()
-    assert (ticket.state, ticket.accepted_commit) == ("done", build.HEAD)
+    assert (ticket.state, ticket.accepted_commit) == ("merging", build.HEAD)
+    assert Job.objects.get(kind="merge").subject == ticket.subject
+    TICKET.move(ticket, "land", merged_commit="c" * 40)
     assert reviewer.post(f"{url}reopen/", {"reason": "Not yet.", "expected_version": ticket.version})["Location"] == url
     ticket.refresh_from_db()
     assert (ticket.state, ticket.accepted_commit) == ("open", "")

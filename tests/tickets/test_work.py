@@ -9,7 +9,7 @@ import pytest
 from portal.core.lifecycle import NotAllowedNow, Refused
 from portal.core.models import Activity
 from tests.tickets import build
-from tickets import opening, work
+from tickets import followers, opening, work
 from tickets.models import ProjectCounter, Ticket
 from workers.models import Job
 
@@ -69,9 +69,9 @@ def test_followers_move_in_the_transaction_that_accepts(world: World, monkeypatc
         raise Refused("A layer above says no.")
 
     ticket = build.ticket(world.mc, "in_review")
-    monkeypatch.setattr(work, "_accepted", [refuse])
+    monkeypatch.setattr(followers.accepted, "_followers", [refuse])
     with pytest.raises(Refused, match="says no"):
-        work.accept(ticket, reason="")
+        work.accept(ticket, by=world.owner, reason="")
     ticket.refresh_from_db()
     assert (ticket.state, ticket.version) == ("in_review", 1)
     assert not Activity.objects.filter(subject=ticket.subject).exists()

@@ -19,8 +19,9 @@ from reviews.models import Finding, ImportRow, Occurrence
 from reviews.transitions import REVIEW
 from tests import factories
 from tests.factories import World
-from tickets import attachments, conversation, work
+from tickets import attachments, conversation, questions, work
 from tickets.models import Attachment, Turn, TurnState, Workspace
+from tickets.turn_jobs import TURN_KIND
 from workers import claims
 from workers.models import Agent, AgentVersion, AttemptOutput, Job, Schedule
 
@@ -51,7 +52,13 @@ class Objects:
     def of(self, path: str) -> dict[str, object]:
         """The values of an address's parameters, by the part that it begins with."""
         found: dict[str, object] = {"key": self.ticket.key, "seq": self.turn.seq, "n": self.step.n}
-        found |= {"finding": self.finding.pk, "row": self.row.pk, "message_number": 1, "uidb36": "1"}
+        found |= {
+            "finding": self.finding.pk,
+            "row": self.row.pk,
+            "message_number": 1,
+            "uidb36": "1",
+            "turn": self.turn.seq,
+        }
         if path.startswith(("projects/", "api/v1/projects/")):
             found["key"] = self.world.mc.key
         elif path.startswith("accounts/"):
@@ -97,8 +104,19 @@ class Objects:
         """What the writing operations of the API are sent."""
         return {
             "api.ticket.assign": {"agent": self.agent.name, "version": self.ticket.version},
+            "api.ticket.review": {"agent": self.agent.name, "version": self.ticket.version},
+            "api.ticket.stop": {"reason": "Walked."},
+            "api.ticket.accept": {"version": self.ticket.version, "reason": "Walked."},
+            "api.ticket.reopen": {"version": self.ticket.version, "reason": "Walked."},
             "api.ticket.edit": {"version": self.ticket.version, "title": "Walked", "body": ""},
             "api.message.post": {"body": "Walked."},
+            "api.question.answer": {"version": 1, "text": "Walked."},
+            "api.project.change": {
+                "version": self.world.mc.version,
+                "name": "Walked",
+                "repository": "/nonexistent/walked",
+                "target_branch": "walked",
+            },
             "api.attachment.attach": {"name": "walk.txt", "content_base64": "IyB4"},
             "api.attachment.remove": {"reason": "Walked."},
             "api.review.upload": {"series": "walk", "content_base64": "IyB4"},
@@ -185,7 +203,7 @@ def _turned(world: World) -> tuple[Any, Agent, Turn, Job]:
     )
     ticket = work.assign(work.create_ticket(world.mc, title="Mend the door", body="It squeaks."), agent)
     conversation.post(ticket, author=world.operator, body="At night, too.")
-    (claim,) = claims.claim("turns", [work.TURN_KIND], worker="turns@walk", most=1)
+    (claim,) = claims.claim("turns", [TURN_KIND], worker="turns@walk", most=1)
     Workspace.objects.create(ticket=ticket, host="walk", path="/nonexistent", branch="x", base_commit="0" * 40)
     turn = Turn.objects.create(
         ticket=ticket,
@@ -196,6 +214,7 @@ def _turned(world: World) -> tuple[Any, Agent, Turn, Job]:
         state=TurnState.RUNNING,
     )
     AttemptOutput.objects.create(attempt_id=claim.attempt_id, offset=0, length=6, text="output")
+    questions.ask(turn, {"question": "Which door?", "options": ["The front door", "All of them"], "default": 0})
     return ticket, agent, turn, Job.objects.get(pk=claim.job_id)
 
 

@@ -1,5 +1,5 @@
 """Projects and tickets in the admin."""
 
-from tickets.admin import projects, records, tickets
+from tickets.admin import projects, questions, records, tickets
 
-__all__ = ["projects", "records", "tickets"]
+__all__ = ["projects", "questions", "records", "tickets"]

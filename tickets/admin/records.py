@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,17 +14,106 @@ from portal.core.adminsite import Record
 from portal.core.deeds import Deed
 from tickets import attachments, conversation
 from tickets.admin.asking import Button, Explained
-from tickets.models import Attachment, Author, Delivery, KeyAlias, Message, Turn, Workspace
+from tickets.models import (
+    Attachment,
+    Author,
+    CheckRun,
+    Delivery,
+    KeyAlias,
+    Measurement,
+    Merge,
+    Message,
+    Turn,
+    Workspace,
+)
 
 
 @admin.register(Turn)
 class TurnPage(Record):
-    list_display = ("ticket", "seq", "state", "agent_version", "exit_code", "started_at", "ended_at")
-    list_filter = ("state",)
+    list_display = (
+        "ticket",
+        "seq",
+        "purpose",
+        "state",
+        "agent_version",
+        "exit_code",
+        "cost_usd",
+        "started_at",
+        "ended_at",
+    )
+    list_filter = ("state", "purpose")
     list_select_related = ("ticket", "agent_version__agent")
     search_fields = ("ticket__key",)
     # what makes a turn's signal valid is nobody's to read
     exclude = ("nonce",)
+    ordering = ("-id",)
+
+
+def as_printed(text: str) -> str:
+    """Output and diffs, with their line ends."""
+    return format_html('<div class="as-written"><code>{}</code></div>', text)
+
+
+@admin.register(Measurement)
+class MeasurementPage(Record):
+    list_display = ("turn", "proven", "commit_count", "files_changed", "insertions", "deletions", "at")
+    list_filter = ("proven",)
+    list_select_related = ("turn__ticket",)
+    search_fields = ("turn__ticket__key",)
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Measurement]:
+        # A list shows no diff, so it reads none.
+        rows: QuerySet[Measurement] = super().get_queryset(request)
+        return rows.defer("diff")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return tuple("changes" if name == "diff" else name for name in super().get_fields(request, obj))
+
+    @admin.display(description="Diff")
+    def changes(self, measurement: Measurement) -> str:
+        return as_printed(measurement.diff)
+
+
+@admin.register(CheckRun)
+class CheckRunPage(Record):
+    list_display = ("attempt", "n", "words", "outcome", "exit_code", "summary", "seconds")
+    list_filter = ("outcome",)
+    list_select_related = ("attempt__job",)
+    search_fields = ("attempt__job__subject", "summary")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CheckRun]:
+        rows: QuerySet[CheckRun] = super().get_queryset(request)
+        return rows.defer("output")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return tuple("written" if name == "output" else name for name in super().get_fields(request, obj))
+
+    @admin.display(description="Command")
+    def words(self, check: CheckRun) -> str:
+        return str(check)
+
+    @admin.display(description="End of its output")
+    def written(self, check: CheckRun) -> str:
+        return as_printed(check.output)
+
+
+@admin.register(Merge)
+class MergePage(Record):
+    list_display = (
+        "ticket",
+        "state",
+        "strategy",
+        "target_branch",
+        "merged_commit",
+        "accepted_by",
+        "asked_at",
+        "ended_at",
+    )
+    list_filter = ("state", "strategy")
+    list_select_related = ("ticket", "accepted_by")
+    search_fields = ("ticket__key", "commit", "merged_commit")
     ordering = ("-id",)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,7 +14,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from portal.core.adminsite import ACTION_CLASSES, Admin, ReasonForm, Rows, SeenVersion
 from portal.core.deeds import Deed
+from portal.core.models import User
 from tickets import attachments, conversation, opening, work
+from tickets.admin import questions
 from tickets.admin.asking import Assign, File, MaybeWhy, Why
 from tickets.admin.asking import Message as MessageForm
 from tickets.admin.records import download, words
@@ -120,13 +122,19 @@ def assign(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
     return f"{ticket.key} is assigned to {asked['agent']}."
 
 
+def review(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
+    work.have_reviewed(ticket, asked["agent"], expected_version=asked["expected_version"])
+    return f"{ticket.key} waits for a review by {asked['agent']}."
+
+
 def stop(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
     work.stop(ticket, reason=asked["reason"] or "Stopped in the admin.")
     return f"{ticket.key} is told to stop."
 
 
 def accept(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
-    work.accept(ticket, reason=asked["reason"], expected_version=asked["expected_version"])
+    seen = asked["expected_version"]
+    work.accept(ticket, by=cast(User, request.user), reason=asked["reason"], expected_version=seen)
     return f"{ticket.key} is accepted."
 
 
@@ -183,7 +191,9 @@ class TicketPage(Admin):
     deeds = (
         Deed("post", "New message", MessageForm, post, is_open),
         Deed("attach", "Attach a file", File, attach, is_open),
+        questions.ANSWER,
         Deed("assign", "Assign", Assign, assign, allows("assign")),
+        Deed("review", "Have it reviewed", Assign, review, allows("review")),
         Deed("stop", "Stop the turn", MaybeWhy, stop, allows("stop"), danger=True),
         Deed("accept", "Accept", MaybeWhy, accept, allows("accept")),
         Deed("reopen", "Reopen", Why, reopen, allows("reopen")),
@@ -215,7 +225,8 @@ class TicketPage(Admin):
 
     @admin.action(description="Accept", permissions=["administer"])
     def accept(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:
-        self.each(request, queryset, lambda ticket: work.accept(ticket, reason=self.reason(request)), "accepted")
+        by, reason = cast(User, request.user), self.reason(request)
+        self.each(request, queryset, lambda ticket: work.accept(ticket, by=by, reason=reason), "accepted")
 
     @admin.action(description="Reopen", permissions=["administer"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:

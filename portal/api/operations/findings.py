@@ -14,7 +14,7 @@ from portal.api.shapes import ID, Paged, Reason, Strict, Versioned, moment, page
 from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
-from reviews import answers
+from reviews import answers, evidence
 from reviews.models import Finding, FindingState, Severity
 from reviews.queries.findings import matching
 
@@ -30,6 +30,8 @@ class FindingOut(Schema):
     severity: str
     category: str
     state: str
+    # "open", "fix claimed" or "fix present"; empty where it was rejected or waived
+    standing: str
     version: int
     allowed: list[str]
     ticket: str | None
@@ -92,7 +94,7 @@ class Made(Schema):
 
 def find_finding(number: int) -> Found | None:
     rows = Finding.objects.select_related("series__project", "ticket")
-    finding = rows.filter(pk=number).first() if number < 2**63 else None
+    finding = evidence.with_newest(rows).filter(pk=number).first() if number < 2**63 else None
     return Found(finding, finding.series.project.scope) if finding else None
 
 
@@ -106,6 +108,7 @@ def shown(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "category": finding.category,
         "state": finding.state,
+        "standing": evidence.standing(finding),
         "version": finding.version,
         "allowed": verbs(finding, finding.state),
         "ticket": finding.ticket.key if finding.ticket else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from ninja import Field, Query, Schema
@@ -12,6 +12,7 @@ from portal.api.shapes import Paged, Versioned, bounded, page
 from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
+from portal.core.models import User
 from reviews.models import FindingState
 from tickets import work
 from tickets.keys import find_by_name
@@ -58,6 +59,14 @@ class EditIn(Versioned):
 
 class AssignIn(Versioned):
     agent: str = Field(max_length=60)
+
+
+class WhyIn(Versioned):
+    reason: str = Field("", max_length=2000)
+
+
+class StopIn(Schema):
+    reason: str = Field("", max_length=2000)
 
 
 def ticket_by_key(key: str) -> Found | None:
@@ -120,7 +129,49 @@ def edit(request: HttpRequest, key: str, body: EditIn) -> dict[str, Any]:
 )
 def assign(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
     """Queue a turn; ``version`` is the ticket's as it was read, so a repeated call is refused, not doubled."""
-    agent = Agent.objects.filter(name=body.agent).first()
+    return shown(work.assign(request.found, _agent(body.agent), expected_version=body.version))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/review", "api.ticket.review", within(Role.OPERATOR), find=ticket_by_key, response=TicketOut
+)
+def review(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
+    """Queue a turn in which another agent reads the work."""
+    return shown(work.have_reviewed(request.found, _agent(body.agent), expected_version=body.version))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/stop", "api.ticket.stop", within(Role.OPERATOR), find=ticket_by_key, response=TicketOut
+)
+def stop(request: HttpRequest, key: str, body: StopIn) -> dict[str, Any]:
+    """End the turn that waits or runs; a running one ends once its worker has heard of it."""
+    return shown(work.stop(request.found, reason=_reason(body.reason) or "Stopped by the API."))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/accept", "api.ticket.accept", within(Role.REVIEWER), find=ticket_by_key, response=TicketOut
+)
+def accept(request: HttpRequest, key: str, body: WhyIn) -> dict[str, Any]:
+    """Take the work in: it is merged by a job, and the ticket is done once that has ended."""
+    by = cast(User, request.user)
+    return shown(work.accept(request.found, by=by, reason=_reason(body.reason), expected_version=body.version))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/reopen", "api.ticket.reopen", within(Role.REVIEWER), find=ticket_by_key, response=TicketOut
+)
+def reopen(request: HttpRequest, key: str, body: WhyIn) -> dict[str, Any]:
+    reason = bounded("reason", body.reason, 2000, required=True)
+    return shown(work.reopen(request.found, reason=reason, expected_version=body.version))  # type: ignore[attr-defined]
+
+
+def _agent(name: str) -> Agent:
+    agent = Agent.objects.filter(name=name).first()
     if agent is None:
-        raise Unfit("agent", f"There is no agent {body.agent}.")
-    return shown(work.assign(request.found, agent, expected_version=body.version))  # type: ignore[attr-defined]
+        raise Unfit("agent", f"There is no agent {name}.")
+    return agent
+
+
+def _reason(text: str) -> str:
+    """A reason may be left out; one that is given can be read."""
+    return bounded("reason", text, 2000, required=bool(text))

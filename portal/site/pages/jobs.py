@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -18,13 +18,13 @@ from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.live import streams
 from portal.site import queries
-from workers import kinds, queue
-from workers.models import AttemptOutput, Job, JobState, Worker
+from tickets import output
+from workers import kinds, presence, queue
+from workers.models import Job, JobState, Outcome, Pool, Worker
 
 WORKERS_SHOWN: Final = 50
 HELD_SHOWN: Final = 3
 ATTEMPTS_SHOWN: Final = 50
-OUTPUT_PIECES_SHOWN: Final = 20
 
 
 class WorkerLine(NamedTuple):
@@ -100,7 +100,10 @@ def _workers(request: HttpRequest) -> list[WorkerLine]:
 
 @page("jobs.job", within(Role.VIEWER), find=find_job)
 def job(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    return render(request, "portal/jobs/job.html", {"live_cursors": streams.cursors("jobs")} | _job(request, job))
+    # the cursor first: what happens between it and the rows is shown twice rather than missed
+    live_cursors = streams.cursors("jobs")
+    shown = _job(request, job)
+    return render(request, "portal/jobs/job.html", shown | {"live_cursors": live_cursors | shown["live_cursors"]})
 
 
 @page("jobs.job_fragment", within(Role.VIEWER), find=find_job)
@@ -108,21 +111,31 @@ def job_fragment(request: HttpRequest, job: Job, number: int) -> HttpResponse:
     return render(request, "portal/jobs/job_body.html", _job(request, job))
 
 
+@page("jobs.output_fragment", within(Role.VIEWER), find=find_job)
+def output_fragment(request: HttpRequest, job: Job, number: int) -> HttpResponse:
+    attempt = job.attempts.order_by("-fence").first()
+    if attempt is None:
+        raise Http404
+    return output.fragment(request, attempt.pk, running=attempt.outcome == Outcome.RUNNING, name=job.pk)
+
+
 def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
     attempts = list(job.attempts.order_by("-fence")[: ATTEMPTS_SHOWN + 1])
-    output = (
-        AttemptOutput.objects.filter(attempt=attempts[0]).order_by("-offset")
-        if attempts
-        else AttemptOutput.objects.none()
-    )
-    pieces = list(output[: OUTPUT_PIECES_SHOWN + 1])
+    written = None
+    if attempts:
+        written = output.newest(attempts[0].pk, running=attempts[0].outcome == Outcome.RUNNING)
+    waits_for_host = job.state == JobState.QUEUED and job.host
     return {
         "job": job,
         "link": kinds.link(job.kind, job.subject),
         "attempts": attempts[:ATTEMPTS_SHOWN],
         "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
-        "output": "".join(piece.text for piece in reversed(pieces[:OUTPUT_PIECES_SHOWN])),
-        "output_cut": len(pieces) > OUTPUT_PIECES_SHOWN,
+        # only what runs in the pool of turns is sure to write something
+        "output": written if written and (written.text or written.running and job.pool == Pool.TURNS) else None,
+        "output_url": reverse("job_output", args=[job.pk]),
+        "live_cursors": written.cursors if written else {},
+        "waits_for_host": waits_for_host,
+        "attended": bool(waits_for_host) and presence.is_attended(job.host, job.pool),
         "operates": access.may(request.user, within(Role.OPERATOR), job.audience),
         "live": job.state in (JobState.QUEUED, JobState.RUNNING),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reviews.models import Finding
+from reviews.models import Evidence, Finding
 from tests.factories import World, project
 from tests.reviews import build
 from tickets.models import Ticket
@@ -135,3 +135,16 @@ class TestMakingTickets:
     def test_what_is_no_list_of_findings_is_refused(self, call: Call, world: World, rows: Any) -> None:
         answer = call("post", "/projects/MC/findings/tickets", world.operator, {"findings": rows})
         refused(answer, 400, "invalid")
+
+
+def test_a_finding_says_where_it_stands(call: Call, world: World) -> None:
+    finding = build.finding(world.mc)
+    assert call("get", f"/findings/{finding.pk}", world.viewer).json()["standing"] == "open"
+    Evidence.objects.create(finding=finding, edge="turn", ref="MC-1/3", strength="claimed", by="an agent")
+    for answer in (
+        call("get", f"/findings/{finding.pk}", world.viewer).json(),
+        call("get", "/findings", world.viewer).json()["items"][0],
+    ):
+        assert answer["standing"] == "fix claimed"
+    waived = {"version": finding.version, "verb": "waive", "reason": "It is a feature."}
+    assert call("post", f"/findings/{finding.pk}/answer", world.reviewer, waived).json()["standing"] == ""

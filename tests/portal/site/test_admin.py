@@ -159,7 +159,7 @@ def test_a_new_project_has_its_counter_and_its_key_stays(world: World, as_admin:
         "memberships-0-user": world.viewer.pk,
         "memberships-0-role": 20,
     }
-    answer = as_admin.post(url(Project, "add"), {"key": "NEW", "name": "New", "repository": "", **empty})
+    answer = as_admin.post(url(Project, "add"), {"key": "NEW", "name": "New", "merge_strategy": "merge", **empty})
     assert answer.status_code == 302
     project = Project.objects.get(key="NEW")
     assert ProjectCounter.objects.get(project=project).last == 0
@@ -187,6 +187,8 @@ PROFILE = {
     "secrets": "{}",
     "wall_seconds": 600,
     "silence_seconds": 60,
+    "output_bytes": 100_000,
+    "max_failures": 3,
     "versions-TOTAL_FORMS": 0,
     "versions-INITIAL_FORMS": 0,
 }

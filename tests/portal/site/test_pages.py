@@ -90,7 +90,7 @@ def test_needs_me_shows_only_what_lies_in_my_projects(world: World, fill: Fill, 
     mine = sign_in(world.viewer).get("/").content.decode()
     theirs = sign_in(world.outsider).get("/").content.decode()
     for words in (
-        "Questions waiting",
+        "Tickets that need a person",
         "Work to accept",
         "Reviews to decide",
         "Critical findings without a ticket",

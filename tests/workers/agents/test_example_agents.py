@@ -113,6 +113,77 @@ def test_the_failing_agent_fails_for_ever_or_so_many_times(turn, tmp_path):
     assert endings == [False, False, True, True]
 
 
+def test_the_failing_agent_works_after_its_failures_and_counts_them_in_its_home(turn, repository, tmp_path):
+    home = {"PATH": os.environ["PATH"], "SHIPROOM_TICKET": TICKET, "SHIPROOM_NONCE": NONCE, "HOME": str(tmp_path)}
+    before = git(repository, "rev-parse", "HEAD")
+    for _ in range(2):
+        assert turn("failing_agent.py", "--until=2", prompt="Wire the guard", env=home)[0].state is State.EXIT_CODE
+    assert git(repository, "rev-parse", "HEAD") == before
+    judgement, text, _ = turn("failing_agent.py", "--until=2", prompt="Wire the guard", env=home)
+    assert (judgement.ok, judgement.signal.kind) == (True, "DONE"), text
+    assert git(repository, "log", "-1", "--format=%s") == "MC-7: Wire the guard"
+    assert (tmp_path / "failing-agent-failures").read_text() == "2"
+
+
+class TestAskingAgent:
+    ANSWERED = "<<<MESSAGE-2-x\nfrom Ada\n\nAnswer to turn 1: **Long**\n\nfor the archive\nMESSAGE-2-x>>>"
+
+    @pytest.fixture
+    def ask(self, turn, tmp_path):
+        env = {"PATH": os.environ["PATH"], "SHIPROOM_TICKET": TICKET, "SHIPROOM_NONCE": NONCE, "HOME": str(tmp_path)}
+        return lambda *arguments, prompt="": turn("asking_agent.py", *arguments, prompt=prompt, env=env)
+
+    def test_it_asks_first_with_options_a_default_and_a_deadline(self, ask, repository):
+        before = git(repository, "rev-parse", "HEAD")
+        judgement, text, _ = ask("--session=s-1", prompt="Write the note.")
+        assert (judgement.ok, judgement.signal.kind) == (True, "NEEDS_INPUT")
+        payload = judgement.signal.payload
+        assert payload["question"] == "How should the note be written?"
+        assert [option["label"] for option in payload["options"]] == ["Short", "Long"]
+        assert all(option["detail"] for option in payload["options"])
+        assert (payload["default"], payload["deadline_minutes"]) == (0, 60)
+        assert "Session s-1, new." in text
+        assert git(repository, "rev-parse", "HEAD") == before
+
+    def test_it_does_what_was_answered_in_the_same_session(self, ask, repository):
+        ask("--session=s-1")
+        judgement, text, _ = ask("--resume=s-1", prompt=self.ANSWERED)
+        assert (judgement.ok, judgement.signal.kind) == (True, "DONE"), text
+        assert "Session s-1, resumed." in text
+        assert (repository / "ANSWER.md").read_text() == "- MC-7: Long\n"
+        assert git(repository, "log", "-1", "--format=%an %s") == "Asking agent MC-7: Long"
+        assert git(repository, "status", "--porcelain") == ""
+
+    @pytest.mark.parametrize(
+        ("prompt", "written"),
+        [
+            ("Answer to turn 1:\n\nin your own words", "in your own words"),
+            ("Answer to turn 1: **Short**\nx\n\nAnswer to turn 3: **Long**", "Long"),
+        ],
+    )
+    def test_it_takes_words_for_an_answer_and_the_newest_of_several(self, ask, repository, prompt, written):
+        assert ask(prompt=prompt)[0].signal.kind == "DONE"
+        assert (repository / "ANSWER.md").read_text() == f"- MC-7: {written}\n"
+
+    def test_it_cannot_go_on_with_a_session_that_it_does_not_know(self, ask):
+        judgement, text, _ = ask("--resume=unknown", prompt=self.ANSWERED)
+        assert judgement.state is State.EXIT_CODE
+        assert "There is no session unknown." in text
+
+
+def test_the_approving_agent_reads_the_work_and_approves_or_refuses_it(turn, repository):
+    (repository / "note.md").write_text("one\ntwo\n")
+    git(repository, "add", "note.md")
+    git(repository, "commit", "--quiet", "--message=work")
+    judgement, text, _ = turn("approving_agent.py")
+    assert (judgement.ok, judgement.signal.kind) == (True, "DONE")
+    assert judgement.signal.payload.endswith("is good: 1 changed files read")
+    assert "Read note.md: 2 lines added, 0 removed" in text
+    judgement, _, _ = turn("approving_agent.py", "--refuse", "It has no test.")
+    assert (judgement.ok, judgement.signal.kind, judgement.signal.payload) == (True, "BLOCKED", "It has no test.")
+    assert git(repository, "status", "--porcelain") == ""
+
+
 def test_the_idle_agent_says_done_and_did_nothing(turn, repository):
     before = git(repository, "rev-parse", "HEAD")
     judgement, _, _ = turn("idle_agent.py")

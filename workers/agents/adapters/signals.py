@@ -17,6 +17,13 @@ from workers.agents.adapters.reader import REPLACEMENT, Line, without_ansi
 SIGNAL_KEY = "mc_signal"
 
 
+def asked_for(ticket: str, nonce: str) -> str:
+    """The signal line as a prompt shows it. No valid signal itself: an agent that echoes it has not signalled."""
+    words = " or ".join(SignalKind)
+    example = {SIGNAL_KEY: words, "ticket": ticket, "nonce": nonce, "payload": "what you did, in one line"}
+    return json.dumps(example)
+
+
 class Signals:
     """Reads lines for the turn with this nonce and ticket, which signals once."""
 

@@ -4,6 +4,7 @@
 //   data-live-cursor="3f2a:12 9c01:4"   where they were when the page was rendered
 //   data-live-url="/..."                answers with the element's content; read again on every event
 //   data-live-output                    text of output frames is appended instead; data-live-lines bounds it
+//   data-live-pace="1000"               milliseconds between two readings at least, for what changes all the time
 //   [data-live-badge]                   says Live, Delayed or Offline
 //
 // Contract: what an element shows is at least as new as its cursor, and every later event of its
@@ -127,6 +128,7 @@ const hear = {
     stream.cursor = frame.cursor;
     for (const region of showing(frame.stream)) {
       if (region.isOutput) region.output(frame);
+      else if (isBehind(region.cursors.get(frame.stream), frame.cursor)) region.refresh();
     }
   },
   resync(frame, stream) {

@@ -38,6 +38,8 @@ export class Region {
     this.names = element.dataset.live.split(/\s+/).filter(Boolean);
     this.isOutput = "liveOutput" in element.dataset;
     this.timer = 0;
+    this.pace = Number(element.dataset.livePace) || 0;
+    this.readAt = 0;
     this.request = null;
     this.again = false;
     this.waiting = false;
@@ -61,7 +63,8 @@ export class Region {
     if (this.request) {
       this.again = true;
     } else if (!this.timer) {
-      this.timer = setTimeout(() => this.fetch(), later(COALESCE_MS));
+      const rest = this.readAt + this.pace - Date.now();
+      this.timer = setTimeout(() => this.fetch(), Math.max(later(COALESCE_MS), rest));
     }
   }
 
@@ -94,6 +97,7 @@ export class Region {
     } finally {
       clearTimeout(limit);
       this.request = null;
+      this.readAt = Date.now();
       if (!answered && !this.over) {
         this.again = false;
         this.timer = setTimeout(() => this.fetch(), later(FAILED_MS));
@@ -135,7 +139,8 @@ export class Region {
     const place = rememberPlace(this.element);
     const made = document.createElement("template");
     made.innerHTML = text;
-    const whole = this.element.id ? made.content.querySelector(`:scope > #${CSS.escape(this.element.id)}`) : null;
+    // Not by ":scope >": in a fragment it finds nothing.
+    const whole = this.element.id ? [...made.content.children].find((child) => child.id === this.element.id) : null;
     this.element.replaceChildren(...(whole || made.content).childNodes);
     if (whole?.dataset.liveCursor) this.readCursors(whole);
     if (this.isOutput) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
@@ -47,7 +46,7 @@ def _was_seen(pool: str | None) -> bool:
     """A worker of this machine said so within a lease; for beat: a tick arrived within three."""
     seconds = settings.LIMITS["LEASE_SECONDS"]
     seen = Worker.objects.filter(state=Worker.State.ALIVE, seen_at__gt=Now() - timedelta(seconds=seconds))
-    found = seen.filter(pool=pool, host=os.uname().nodename[:80]) if pool else seen.filter(name=presence.BEAT_NAME)
+    found = seen.filter(pool=pool, host=presence.host()) if pool else seen.filter(name=presence.BEAT_NAME)
     try:
         return found.exists()
     except Error:

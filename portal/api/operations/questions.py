@@ -1,0 +1,118 @@
+"""What agents ask on a ticket: read, and answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Field, Query, Schema
+from pydantic import StrictInt
+
+from portal.api.doors import operation
+from portal.api.operations.tickets import ticket_by_key
+from portal.api.shapes import Paged, Versioned, bounded, moment, page
+from portal.core import limits
+from portal.core.access import Role, within
+from portal.core.doors import Found
+from tickets import questions
+from tickets.models import Question
+
+Place = Annotated[StrictInt, Field(ge=0, le=1000)]
+
+
+class OptionOut(Schema):
+    label: str
+    detail: str
+
+
+class QuestionOut(Schema):
+    # the number of the turn that asked
+    turn: int
+    agent: str
+    # open, answered or set_aside
+    state: str
+    version: int
+    text: str
+    # chosen by their place, from 0; none: any text answers
+    options: list[OptionOut]
+    default: int | None
+    deadline_at: str | None
+    asked_at: str
+    choice: int | None
+    answer: str
+    answered_by: str
+    answered_at: str | None
+
+
+class Questions(Schema):
+    items: list[QuestionOut]
+    # pass as ``before`` for the next page; absent on the last
+    next: str | None = None
+
+
+class AnswerIn(Versioned):
+    choice: Place | None = None
+    text: str = ""
+
+
+def find_question(key: str, turn: int) -> Found | None:
+    found = ticket_by_key(key)
+    if found is None or not 0 < turn < 2**31:
+        return None
+    rows = Question.objects.select_related("ticket__project", "turn__agent_version__agent")
+    row = rows.filter(ticket=found.object, turn__seq=turn).first()
+    return Found(row, found.scope) if row else None
+
+
+def shown(question: Question) -> dict[str, Any]:
+    return {
+        "turn": question.turn.seq,
+        "agent": question.turn.agent_version.agent.name,
+        "state": question.state,
+        "version": question.version,
+        "text": question.text,
+        "options": question.options,
+        "default": question.default,
+        "deadline_at": moment(question.deadline_at),
+        "asked_at": moment(question.asked_at),
+        "choice": question.choice,
+        "answer": question.answer,
+        "answered_by": question.answered_label,
+        "answered_at": moment(question.answered_at),
+    }
+
+
+@operation(
+    "get",
+    "/tickets/{key}/questions",
+    "api.questions",
+    within(Role.VIEWER),
+    find=ticket_by_key,
+    query=Paged,
+    response=Questions,
+)
+def listed(request: HttpRequest, key: str, asked: Query[Paged]) -> dict[str, Any]:
+    """What its agents asked, newest first, with the answers."""
+    rows = Question.objects.filter(ticket=request.found)  # type: ignore[attr-defined]
+    return page(rows.select_related("turn__agent_version__agent"), asked, shown)
+
+
+@operation(
+    "post",
+    "/tickets/{key}/questions/{int:turn}/answer",
+    "api.question.answer",
+    within(Role.OPERATOR),
+    find=find_question,
+    response=QuestionOut,
+)
+def answer(request: HttpRequest, key: str, turn: int, body: AnswerIn) -> dict[str, Any]:
+    """Answer it, once: an option by its place, words, or both; the next turn is given the answer."""
+    text = bounded("text", body.text, limits.value("ANSWER_MAX_CHARS"))
+    answered = questions.answer(
+        request.found,  # type: ignore[attr-defined]
+        by=request.user,  # type: ignore[arg-type]
+        choice=body.choice,
+        text=text,
+        expected_version=body.version,
+    )
+    return shown(answered)

@@ -1,0 +1,107 @@
+"""What agents ask, in the admin: to be looked at, and answered, here and on the ticket's page."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+
+from portal.core.adminsite import Record
+from portal.core.deeds import Deed
+from portal.core.lifecycle import Refused
+from portal.core.models import User
+from tickets import questions
+from tickets.fields import Form, Lines
+from tickets.models import Question, QuestionState, Ticket
+
+
+class Answer(Form):
+    """``turn`` pins the question: an answer to one that was followed by another answers nothing."""
+
+    turn = forms.IntegerField(min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
+    choice = forms.TypedChoiceField(
+        coerce=int,
+        empty_value=None,
+        required=False,
+        label="Answer",
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": "Choose an option of the question."},
+    )
+    text = Lines(
+        limit="ANSWER_MAX_CHARS",
+        label="In words",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+
+def asked_of(form: Any, row: Ticket | Question) -> Question | None:
+    """The question that the form shows, or was sent for."""
+    if isinstance(row, Question):
+        return row
+    sent = str(form.data.get("turn", "")) if form.is_bound else ""
+    if not sent:
+        return questions.open_of(row)
+    number = int(sent) if sent.isascii() and sent.isdecimal() and len(sent) < 10 else 0
+    return Question.objects.select_related("turn", "ticket").filter(ticket=row, turn__seq=number).first()
+
+
+def fit(form: Any, row: Ticket | Question) -> None:
+    """The form of the row's own question, with its words above."""
+    question = asked_of(form, row)
+    if question is None:
+        return
+    form.fields["turn"].initial = question.turn.seq
+    form.fields["text"].help_text = format_html('<div class="as-written"><bdi>{}</bdi></div>', question.text)
+    options = [(str(place), option["label"]) for place, option in enumerate(question.options)]
+    form.fields["choice"].choices = [("", "In words alone"), *options]
+    form.fields["choice"].initial = question.default
+
+
+def answer(row: Ticket | Question, asked: dict[str, Any], request: HttpRequest) -> str:
+    question = row if isinstance(row, Question) else row.questions.filter(turn__seq=asked["turn"]).first()
+    if question is None or question.turn.seq != asked["turn"]:
+        raise Refused(f"Turn {asked['turn']} asked nothing. Open the page again.")
+    by = cast(User, request.user)
+    questions.answer(question, by=by, choice=asked["choice"], text=asked["text"])
+    return f"Answered. {question.ticket.key} waits for its next turn."
+
+
+def is_open(question: Question) -> bool:
+    return question.state == QuestionState.OPEN
+
+
+def waits_for_answer(ticket: Ticket) -> bool:
+    return questions.open_of(ticket) is not None
+
+
+ANSWER = Deed("answer", "Answer", Answer, answer, waits_for_answer, fit=fit)
+
+
+@admin.register(Question)
+class QuestionPage(Record):
+    deeds = (Deed("answer", "Answer", Answer, answer, is_open, fit=fit),)
+    list_display = ("ticket", "turn", "state", "deadline_at", "asked_at", "answered_label", "answered_at")
+    list_filter = ("state",)
+    list_select_related = ("ticket", "turn__ticket")
+    search_fields = ("ticket__key", "answered_label")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("ticket", "turn__ticket", "answered_by")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        written = {"text": "words", "answer": "said"}
+        return tuple(written.get(name, name) for name in super().get_fields(request, obj))
+
+    @admin.display(description="Text")
+    def words(self, question: Question) -> str:
+        return format_html('<div class="as-written"><bdi>{}</bdi></div>', question.text)
+
+    @admin.display(description="Answer")
+    def said(self, question: Question) -> str:
+        return format_html('<div class="as-written"><bdi>{}</bdi></div>', question.answer)

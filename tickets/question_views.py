@@ -1,0 +1,39 @@
+"""Answering what an agent asks, on the ticket's page."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from portal.core.access import within
+from portal.core.doors import Found, page
+from portal.core.models import User
+from tickets import question_panel, questions, views
+from tickets.forms import AnswerForm
+from tickets.models import Question
+from tickets.rights import is_key
+
+
+def find_question(key: str, seq: int) -> Found | None:
+    rows = Question.objects.filter(ticket__key=key, turn__seq=seq).select_related(
+        "turn", "ticket__project", "ticket__agent_version__agent", "ticket__workspace"
+    )
+    question = rows.first() if is_key(key) and seq < 2**31 else None
+    return Found(question, question.ticket.project.scope) if question else None
+
+
+@page("tickets.answer", within(question_panel.ROLE), find=find_question, methods=("POST",))
+def answer(request: HttpRequest, question: Question, key: str, seq: int) -> HttpResponse:
+    form = AnswerForm(question, request.POST)
+
+    def act(asked: dict[str, Any]) -> Question:
+        return questions.answer(question, by=cast(User, request.user), **asked)
+
+    status, _ = form.carry_out(act)
+    if status == 200:
+        messages.success(request, f"Answered. {key} waits for its next turn.")
+        return redirect(question.ticket)
+    return views.again(request, question.ticket, form, status)
