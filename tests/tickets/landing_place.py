@@ -16,6 +16,11 @@ def nothing(worktree: Path, result: str) -> None:
     """A check that passes."""
 
 
+def never(worktree: Path, result: str) -> None:
+    """A check that must not be asked."""
+    raise AssertionError("it was not recognised")
+
+
 class Place:
     """A bare repository with ``main``, a person's checkout of it, and an agent's worktree of the portal's clone."""
 

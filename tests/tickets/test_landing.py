@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.tickets.landing_place import MESSAGE, Place, nothing
+from tests.tickets.landing_place import MESSAGE, Place, never, nothing
 from tests.tickets.repositories import booby_trap, commit, lines, person, project
 from tests.workers.racing import race
 from tickets import clones, git, landing
@@ -89,7 +89,7 @@ def test_conflicts_come_back_as_names_and_leave_nothing(place: Place, strategy: 
     made = commit(place.work, "Own", **{"a.txt": lines(line3="own"), hostile: "own\n", "c.txt": "own\n"})
     theirs = place.pushed("Theirs", **{"a.txt": lines(line3="theirs"), hostile: "theirs\n"})
     with pytest.raises(Conflicts) as conflict:
-        place.land(made, strategy=strategy, check=_never)
+        place.land(made, strategy=strategy, check=never)
     assert (conflict.value.paths, conflict.value.target) == ([r"-x\nb\x1b.txt", "a.txt"], theirs)
     place.nothing_left()
     assert place.main == theirs
@@ -120,7 +120,7 @@ def test_a_check_that_fails_ends_it_and_nothing_is_pushed(place: Place, strategy
     assert place.main == before
 
 
-def test_a_target_that_moves_while_the_work_is_checked_is_never_overwritten(place: Place) -> None:
+def test_a_target_that_moves_while_the_work_is_checked_isnever_overwritten(place: Place) -> None:
     made = commit(place.work, "Own", **{"b.txt": "own\n"})
 
     def check(worktree: Path, result: str) -> None:
@@ -278,7 +278,7 @@ def test_killed_at_any_point_and_run_again_it_lands_once(place: Place, when: str
     assert found.merged_commit == place.main
     subjects = person(place.source, "log", "--format=%s", f"{theirs}..main").splitlines()
     assert subjects == ([] if strategy == "rebase" else [subjects[0]]) + ["Two", "One"]
-    again = place.land(made, strategy=strategy, check=_never)
+    again = place.land(made, strategy=strategy, check=never)
     assert again == Landed(found.merged_commit, place.main, True)
 
 

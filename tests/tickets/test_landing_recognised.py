@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tickets.landing_place import Place
+from tests.tickets.landing_place import Place, never
 from tests.tickets.repositories import commit, lines, person
 from tickets.landing import Conflicts, Landed
 
@@ -59,13 +59,9 @@ def test_work_that_is_in_the_target_already_is_recognised(
     holds = way(place)
     place.push()
     newest = place.pushed("After", **{"e.txt": "after\n"})
-    found = place.land(made, strategy=strategy, check=_never)
+    found = place.land(made, strategy=strategy, check=never)
     assert found == Landed(merged_commit=holds, target_commit=newest, recognised=True)
     assert place.main == newest
-
-
-def _never(worktree: Path, result: str) -> None:
-    raise AssertionError("it was not recognised")
 
 
 def test_one_commit_in_the_middle_of_a_merged_branch_is_held_by_the_merge(place: Place) -> None:
@@ -73,16 +69,16 @@ def test_one_commit_in_the_middle_of_a_merged_branch_is_held_by_the_merge(place:
     first = person(place.work, "rev-parse", "HEAD~1")
     holds = _by_merge(place)
     place.push()
-    assert place.land(first, check=_never).merged_commit == holds
+    assert place.land(first, check=never).merged_commit == holds
 
 
 def test_a_commit_on_the_targets_own_line_holds_itself(place: Place) -> None:
     made = commit(place.work, "Own", **{"b.txt": "own\n"})
     person(place.work, "push", "--quiet", str(place.source), "HEAD:main")
-    assert place.land(made, check=_never) == Landed(made, made, True)
+    assert place.land(made, check=never) == Landed(made, made, True)
     person(place.checkout, "pull", "--quiet", "origin", "main")
     newest = place.pushed("After", **{"c.txt": "after\n"})
-    assert place.land(made, check=_never) == Landed(made, newest, True)
+    assert place.land(made, check=never) == Landed(made, newest, True)
 
 
 @pytest.mark.parametrize("strategy", ["merge", "rebase"])
@@ -92,14 +88,14 @@ def test_nothing_to_merge_is_held_by_the_target(place: Place, strategy: str) -> 
     person(place.work, "commit", "--quiet", "-m", "And back")
     newest = place.pushed("After", **{"c.txt": "after\n"})
     made = person(place.work, "rev-parse", "HEAD")
-    assert place.land(made, strategy=strategy, check=_never) == Landed(newest, newest, True)
+    assert place.land(made, strategy=strategy, check=never) == Landed(newest, newest, True)
 
 
 @pytest.mark.parametrize("strategy", ["merge", "rebase"])
 def test_the_same_lines_within_a_larger_commit_leave_nothing_to_merge(place: Place, strategy: str) -> None:
     made = commit(place.work, "Own", **{"a.txt": lines(line3="three")})
     newest = place.pushed("More", **{"a.txt": lines(line3="three"), "b.txt": "more\n"})
-    assert place.land(made, strategy=strategy, check=_never) == Landed(newest, newest, True)
+    assert place.land(made, strategy=strategy, check=never) == Landed(newest, newest, True)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +129,7 @@ def test_work_that_was_taken_back_in_the_target_is_still_held_by_the_merge_that_
     holds = _by_merge(place)
     person(place.checkout, "revert", "--no-edit", "-m", "1", holds)
     place.push()
-    assert place.land(made, check=_never).merged_commit == holds
+    assert place.land(made, check=never).merged_commit == holds
 
 
 def test_a_part_of_the_work_is_not_the_work(place: Place) -> None:
