@@ -23,8 +23,11 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "workers" / "agents" / "exam
 
 
 @pytest.fixture(scope="module")
-def stack(open_stack: Callable[..., AbstractContextManager[Stack]]) -> Iterator[Stack]:
-    with open_stack(LOOK_INTERVAL_SECONDS="1") as found:
+def stack(
+    open_stack: Callable[..., AbstractContextManager[Stack]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("data")
+    with open_stack(DATA_DIR=str(folder), LOOK_INTERVAL_SECONDS="1") as found:
         found.worker("turns", 1)
         found.worker("short", 1)
         yield found
@@ -92,11 +95,11 @@ def test_the_idle_agent_is_unproven(shop: Workshop) -> None:
     assert ended(given(shop, "idle_agent"), "unproven", "in_review", "failed").state == "unproven"
 
 
-@pytest.mark.parametrize(("arguments", "said"), [((), "done"), (("--refuse",), "blocked")])
+@pytest.mark.parametrize(("arguments", "said"), [((), "done"), (("--refuse", "The log has no date."), "blocked")])
 def test_the_approving_agent_reviews_what_another_did(shop: Workshop, arguments: Any, said: str) -> None:
     ticket = ended(given(shop, "editing_agent"), "in_review")
     work.have_reviewed(ticket, example("approving_agent", *arguments))
     ended(ticket, "queued", "running", "in_review")
     children.wait_for("the review", lambda: ticket.turns.filter(purpose="review").exclude(state="running").exists())
     ended(ticket, "in_review")
-    assert newest(ticket).state == said
+    assert newest(ticket).state == said, newest(ticket).verdict

@@ -16,10 +16,14 @@ from tickets.models import CheckRun, Project, Ticket
 from workers import children
 from workers.children import ChildResult, Command
 from workers.claims import Claim
+from workers.failures import JobFailed
 from workers.supervision.child import ExitRecord
 
 KEPT_BYTES: Final = 32_768
 SUMMARY_CHARS: Final = 300
+
+# Somebody of ours ended it, or lost it: that says nothing of the work.
+_NOT_ITS_OWN: Final = frozenset({"stopped", "orphaned", "deadline", "lost"})
 
 # What runners say when they ran nothing. A check that found no test has shown nothing, whatever its exit code.
 _NOTHING_RAN: Final = re.compile(
@@ -43,7 +47,7 @@ def run(claim: Claim, project: Project, ticket: Ticket, folder: Path) -> list[Ch
     """Run every check of the project in ``folder``, one after the other; each is stored and told as it ends.
 
     A red one stops no other: whoever mends the work wants to know of all.
-    Raises what ``children.run`` raises.
+    Raises what ``children.run`` raises, and ``JobFailed`` where one was lost.
     """
     found: list[CheckRun] = []
     for n, command in enumerate(project.checks, start=1):
@@ -84,6 +88,8 @@ def _command(project: Project, command: list[str], folder: Path) -> Command:
 
 def _judged(claim: Claim, n: int, command: list[str], result: ChildResult) -> CheckRun:
     record = result.record
+    if record.ended_by in _NOT_ITS_OWN:
+        raise JobFailed(f"The check “{' '.join(command)}” did not come to its end: {record.message}.")
     said = "\n".join(filter(None, (_end_of(result.stdout), _end_of(result.stderr))))
     outcome = _outcome(record, said)
     lines = [line.strip() for line in said.splitlines() if line.strip()]

@@ -87,4 +87,5 @@ def _will(ticket: Ticket, newest: Turn | None) -> str:
     how = (
         "Rebases its branch onto" if ticket.project.merge_strategy == MergeStrategy.REBASE else "Merges its branch into"
     )
-    return f"{how} {into}, once the checks pass on the result."
+    why = "It is unproven, so it takes a reason. " if ticket.state == TicketState.UNPROVEN else ""
+    return f"{why}{how} {into}, once the checks pass on the result."

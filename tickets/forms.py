@@ -283,12 +283,12 @@ class ReviewForm(AssignForm):
 
 class StopForm(Form):
     name = "stop"
-    reason = reason("Reason (optional)", required=False)
+    reason = reason(required=False)
 
 
 class AcceptForm(Versioned):
     name = "accept"
-    reason = reason("Reason (optional)", required=False)
+    reason = reason(required=False)
 
 
 class ReopenForm(Versioned):

@@ -10,6 +10,8 @@ from typing import Any, Final
 from portal.core.models import Activity
 
 SHOWN: Final = 50
+PORTAL: Final = "Shiproom"
+_PROCESSES: Final = frozenset({"worker", "clock"})
 
 # What a verb is in a sentence after its actor; others are said by their name.
 _WORDS: Final = {
@@ -83,7 +85,8 @@ def _line(row: Activity, first: str) -> Line:
     whom = _text(next(named, None))
     return Line(
         at=row.at,
-        actor=row.actor_label,
+        # Which process it was, the admin tells.
+        actor=PORTAL if row.actor_kind in _PROCESSES else row.actor_label,
         kind=row.actor_kind,
         words=" ".join(filter(None, [_WORDS.get(verb, verb.replace("_", " ")), whom])),
         about=f"{row.subject.partition(':')[0]} {about}" if about else "",

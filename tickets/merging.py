@@ -10,7 +10,7 @@ from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.core.unit import current
-from tickets import checks, conversation, followers, landing
+from tickets import checks, clones, conversation, followers, landing
 from tickets.landing import Conflicts, Landed
 from tickets.models import CheckRun, Merge, MergeState, Ticket, TicketState, Turn, Workspace
 from tickets.transitions import MERGE, TICKET
@@ -77,9 +77,11 @@ def run(claim: Claim) -> Landed | SentBack:
     if merge is None or merge.state != MergeState.QUEUED:
         raise BadInput("The merge of this job is not there any more, or has ended.")
     ticket = merge.ticket
+    branch = clones.fetched(ticket.project).branch
     with claim.fenced():
-        Merge.objects.filter(pk=merge.pk).update(attempt_id=claim.attempt_id)
+        Merge.objects.filter(pk=merge.pk).update(attempt_id=claim.attempt_id, target_branch=branch)
         MERGE.announce(merge)
+    merge.target_branch = branch
 
     def check(folder: Path, commit: str) -> None:
         red = [run for run in checks.run(claim, ticket.project, ticket, folder) if checks.is_red(run)]
@@ -92,26 +94,26 @@ def run(claim: Claim) -> Landed | SentBack:
     except Conflicts as conflict:
         return SentBack(_of_conflict(merge, conflict))
     except ChecksFailed as failed:
-        return SentBack(_of_checks(failed))
+        return SentBack(_of_checks(merge, failed))
 
 
 def _of_conflict(merge: Merge, conflict: Conflicts) -> str:
     paths = "\n".join(f"- `{path}`" for path in conflict.paths)
     verb = "rebased onto" if merge.strategy == "rebase" else "merged into"
     return (
-        f"Your work ({merge.commit[:8]}) could not be {verb} the target branch, which is at {conflict.target[:8]} now."
-        f" Conflicts in:\n\n{paths}\n\nThe target is in this worktree as a branch of `origin`. Merge it into your"
-        " branch, resolve the conflicts, and commit."
+        f"Your work ({merge.commit[:8]}) could not be {verb} `{merge.target_branch}`, which is at"
+        f" {conflict.target[:8]} now.\n\nConflicts in:\n\n{paths}\n\nIt is in this worktree as"
+        f" `origin/{merge.target_branch}`: merge that into your branch, resolve the conflicts, and commit."
     )
 
 
-def _of_checks(failed: ChecksFailed) -> str:
-    parts = ["Merged with the target branch as it is now, the work fails the project's checks:"]
+def _of_checks(merge: Merge, failed: ChecksFailed) -> str:
+    parts = [f"Merged with `{merge.target_branch}` as it is now, your work fails the project's checks:"]
     for run in failed.red:
         end = run.output[-OUTPUT_TOLD_CHARS:].strip()
         # More fences than any in the text, so that the output stays what it is: a quotation.
         parts.append(f"{checks.told(run)}\n\n``````text\n{end.replace('``````', '`````')}\n``````")
-    parts.append("The target is in this worktree as a branch of `origin`. Merge it, mend the work, and commit.")
+    parts.append(f"It is in this worktree as `origin/{merge.target_branch}`: merge that, mend the work, and commit.")
     return "\n\n".join(parts)
 
 

@@ -17,7 +17,8 @@ MOST_CHARS: Final = 60_000
 # Of what was read before: a reminder, not the whole.
 EARLIER_MESSAGES: Final = 10
 EARLIER_CHARS: Final = 2000
-PLACEHOLDER: Final = "(known-when-it-begins)"
+# Its last twelve characters stand in the marks.
+PLACEHOLDER: Final = "known-when-it-begins-its-own-mark"
 CUT: Final = "[cut: "
 ASKING: Final = """If you cannot go on without a person's answer, end with NEEDS_INPUT. Its payload may be your question
 as text, or an object (options, default and deadline may be left out):

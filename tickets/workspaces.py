@@ -43,6 +43,10 @@ def prepare(claim: Claim, ticket: Ticket) -> Workspace:
     fetched = clones.fetched(ticket.project)
     path, branch = path_of(ticket), f"shiproom/{ticket.key.lower()}"
     kept = _own_folder(path, fetched.path)
+    if found is None and kept and _has_own(fetched, branch):
+        # No turn of this ticket was here: another ticket of this name, before the database was another one.
+        _set_aside(path, keep=True)
+        kept = None
     own = kept or _make(ticket, fetched, path, branch, new=found is None)
     _end_unfinished(path, own, fetched.path / "refs" / "heads" / f"{branch}.lock")
     if not (own / "index").exists():
@@ -97,12 +101,13 @@ def _own_folder(path: Path, clone: Path) -> Path | None:
 
 
 def _make(ticket: Ticket, fetched: Fetched, path: Path, branch: str, *, new: bool) -> Path:
-    """A worktree on the ticket's branch, still without files. Commits that the branch has are kept."""
+    """A worktree on the ticket's branch, still without files. Commits that an earlier one had are kept."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with clones.locked(ticket.project):
         _set_aside(path, keep=not new)
         _forget(fetched.path, path)
-        begin, anew = (branch, ()) if _has_own(fetched, branch) else (fetched.commit, ("-B", branch))
+        goes_on = not new and _has_own(fetched, branch)
+        begin, anew = (branch, ()) if goes_on else (fetched.commit, ("-B", branch))
         # By force: another worktree that an agent made may have the branch.
         options = ("--quiet", "--force", "--no-checkout", *anew)
         git.git(fetched.path, "worktree", "add", *options, "--", str(path), begin, seconds=_seconds())

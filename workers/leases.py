@@ -21,6 +21,7 @@ from django.db.utils import Error as DatabaseFailure
 from portal.core import limits
 from workers import claims, presence
 from workers.claims import Claim
+from workers.models import Job
 
 log = structlog.get_logger(__name__)
 RETRY_SECONDS = 1.0
@@ -59,20 +60,32 @@ class LeaseKeeper:
             self._held.discard(claim)
 
     def _loop(self) -> None:
-        pause: float = limits.value("HEARTBEAT_SECONDS")
-        while not self._stop.wait(pause):
+        due = time.monotonic() + limits.value("HEARTBEAT_SECONDS")
+        while not self._stop.wait(min(limits.value("CANCEL_LOOK_SECONDS"), max(0.0, due - time.monotonic()))):
             try:
+                if time.monotonic() < due:
+                    self._hear()
+                    continue
                 self._beat()
-                pause = limits.value("HEARTBEAT_SECONDS")
+                due = time.monotonic() + limits.value("HEARTBEAT_SECONDS")
             except DatabaseFailure as error:
                 log.warning("heartbeat_failed", error=type(error).__name__)
                 connection.close()
-                pause = RETRY_SECONDS
+                due = min(due, time.monotonic() + RETRY_SECONDS)
             except Exception:
                 # Without this thread every lease of the process runs out.
                 log.exception("heartbeat_broken")
-                pause = RETRY_SECONDS
+                due = time.monotonic() + RETRY_SECONDS
         connection.close()
+
+    def _hear(self) -> None:
+        """Between two renewals: who asked for a stop does not wait for the next one."""
+        with self._lock:
+            held = {claim.job_id: claim for claim in self._held if not claim.cancel_asked}
+        if held:
+            asked = Job.objects.filter(pk__in=list(held), cancel_at__isnull=False).values_list("pk", "fence")
+            for job, fence in asked:
+                held[job].cancel_asked = held[job].cancel_asked or held[job].fence == fence
 
     def _beat(self) -> None:
         with self._lock:

@@ -26,6 +26,7 @@ class Limit:
 ALL: Final[tuple[Limit, ...]] = (
     Limit("LEASE_SECONDS", 60, 3, 3600, "a claim's life without renewal"),
     Limit("HEARTBEAT_SECONDS", 15, 1, 600, "pause between two renewals of a claim"),
+    Limit("CANCEL_LOOK_SECONDS", 2, 1, 5, "a worker hears of a cancel"),
     Limit("LEASE_MARGIN_SECONDS", 10, 1, 600, "a worker distrusts its lease this long before its end"),
     Limit("LOOK_INTERVAL_SECONDS", 10, 1, 15, "a worker looks for due work without any message"),
     Limit("TICK_INTERVAL_SECONDS", 5, 1, 60, "beat's one entry"),

@@ -12,7 +12,7 @@ from portal.core.cause import Actor, acting
 from portal.core.lifecycle import Refused
 from tests.tickets.workshop import GOOD, Workshop, newest
 from tickets import sessions, work
-from tickets.models import CheckRun, Message, Question, Turn
+from tickets.models import CheckRun, Message, Question, Turn, Workspace
 from workers.agents import breakers
 from workers.models import Attempt, Job
 
@@ -122,6 +122,16 @@ def test_an_agent_that_rewrites_what_was_there_is_unproven(shop: Workshop) -> No
     turn = shop.turn(ticket, rewriting)
     assert not turn.proven
     assert "rewritten" in turn.measurement.reasons[0]
+
+
+def test_what_another_ticket_of_this_name_left_is_set_aside(shop: Workshop) -> None:
+    ticket = shop.ticket()
+    before = shop.turn(ticket, GOOD)
+    # As after a database was put back to an earlier state, beside a folder of later work.
+    Workspace.objects.all().delete()
+    turn = shop.turn(ticket, [["write", "src/other.txt", "x"], ["commit", "Other"], ["signal", "DONE", "x"]])
+    assert (turn.base_commit, turn.proven) == (before.base_commit, True)
+    assert turn.measurement.files_changed == 1
 
 
 def test_the_agents_own_files_are_no_part_of_the_work(shop: Workshop) -> None:

@@ -30,6 +30,7 @@ class Workshop:
         self.repository = folder / "repository"
         self.git("init", "-q", "-b", "main", str(self.repository), at=folder)
         self.git(*IDENTITY, "commit", "-q", "--allow-empty", "-m", "Begin")
+        policy = {"checks": [], "allowed_paths": [], "merge_strategy": "merge", "second_agent": False, **policy}
         Project.objects.filter(pk=project.pk).update(repository=str(self.repository), **policy)
         project.refresh_from_db()
         self.project = project

@@ -34,10 +34,11 @@ def git(*arguments: str) -> str:
 
 
 def read_task(prompt: Path | None) -> str:
-    """Return the first line of the prompt that says something."""
+    """Return the ticket's title, which follows its mark, or the first line of the prompt that says something."""
     text = prompt.read_text(encoding="utf-8", errors="replace") if prompt else sys.stdin.read()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0] if lines else "no task was given"
+    marks = [n for n, line in enumerate(lines[:-1]) if line.startswith("<<<TICKET-")]
+    return lines[marks[0] + 1 if marks else 0] if lines else "no task was given"
 
 
 def edit(name: str, line: str) -> None:
