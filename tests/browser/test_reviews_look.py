@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_look import LOOKS, Site, looked_at, session_of
+from tests.browser.test_look import LOOKS, Site, in_every_look, looked_at, session_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -54,9 +54,8 @@ def pages(site: Site) -> dict[str, str]:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_looks_right(site: Site, pages: dict[str, str], name: str) -> None:
-    for scheme, width in LOOKS:
-        with site.page(pages[name], scheme, width) as page:
-            looked_at(page, f"{name}-{scheme}-{width}")
+    with site.page(pages[name]) as page:
+        in_every_look(page, name)
 
 
 def test_a_preview_comes_without_losing_the_chosen_file(site: Site, pages: dict[str, str]) -> None:
