@@ -5,10 +5,13 @@ from __future__ import annotations
 import urllib.request
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
+from django.test import TransactionTestCase
 
-from portal.core.models import User
+from portal.core.models import Activity, User
 from tests import factories
+from tests.engines import emptying
 
 
 def test_the_engine_is_the_one_asked_for(db, engine):
@@ -19,6 +22,33 @@ def test_sqlite_is_free_of_the_wal_reset_bug():
     import sqlite3
 
     assert sqlite3.sqlite_version_info >= (3, 51, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_test_committed_is_gone_after_it_as_after_a_flush():
+    case = TransactionTestCase()
+    emptying.after(case)
+    empty = rows()
+    assert set(empty) == {"django_content_type", "auth_permission", "django_migrations"}
+    factories.world()
+    Activity.objects.create(actor_kind="user", actor_label="x", verb="a.b", subject="ticket:MC-1", request_id="r1")
+    emptying.after(case)
+    assert rows() == empty
+    codenames = set(Permission.objects.values_list("codename", flat=True))
+    Permission.objects.filter(codename="add_user").update(codename="another")
+    emptying.after(case)
+    assert rows().keys() == empty.keys()
+    assert set(Permission.objects.values_list("codename", flat=True)) == codenames
+
+
+def rows() -> dict[str, list[str]]:
+    """What each table that is not empty holds."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {table}")
+            found[table] = sorted(repr(row) for row in cursor.fetchall())
+    return {table: held for table, held in found.items() if held}
 
 
 @pytest.mark.processes
@@ -44,6 +74,7 @@ def test_the_database_of_the_suite_is_another(world, engine):
 
 
 @pytest.mark.browser
+@pytest.mark.once
 def test_the_browser_starts(browser):
     page = browser.new_page()
     page.set_content("<h1>Shiproom</h1>")

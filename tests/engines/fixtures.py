@@ -39,6 +39,17 @@ def shared_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> Iterator[None]:
+    from django.test import TransactionTestCase
+
+    from tests.engines import emptying
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.after)
+        yield
+
+
 @pytest.fixture
 def world(db: None) -> World:
     """An admin, one person of each role in project MC, and an outsider."""
