@@ -32,6 +32,9 @@ from tests.engines import children
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
     "max_connections": "200",
     "shared_buffers": "128MB",
     "timezone": "UTC",
@@ -147,6 +150,8 @@ def _make_cluster(binaries: Path, directory: Path, password: str, account: dict[
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
         "--locale=C",
+        # Thousands of connections are opened; the password is random and lives as long as the run.
+        "--set=scram_iterations=1",
     ]
     made = subprocess.run([*argv, "--no-sync"], capture_output=True, text=True, **account)
     secret.unlink()

@@ -94,9 +94,9 @@ def number(frame: dict[str, Any]) -> int:
     return int(frame["cursor"].partition(":")[2])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """A factory of servers, one for each set of settings."""
+    """A factory of servers, one for each set of settings. They never rest, so they end with the module."""
     running: dict[str, Server] = {}
 
     def start(**settings: str) -> Server:
