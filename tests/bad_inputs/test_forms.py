@@ -71,6 +71,7 @@ def test_no_text_in_any_field_of_any_form_breaks_changes_or_loses_what_it_should
     assert not found, "\n" + "\n".join(found)
 
 
+@pytest.mark.once
 def test_no_form_of_a_thousand_and_one_fields_and_no_broken_one_is_read(sender: Sender) -> None:
     many = "&".join(f"x{n}=1" for n in range(1001))
     sent = {
