@@ -20,7 +20,7 @@ from tests.engines import postgresql, valkey
 _ground: list[valkey.Valkey | postgresql.PostgreSQL] = []
 _folder = pytest.StashKey[Path]()
 
-pytest_plugins = ["tests.engines.fixtures"]
+pytest_plugins = ["tests.engines.fixtures", "tests.sharing"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--part",
-        choices=("all", "once", "engine"),
+        choices=("all", "engine"),
         default="all",
-        help="once: the tests that need no engine of their own; engine: all others",
+        help="engine: without the tests that need no engine of their own",
     )
 
 
@@ -102,7 +102,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def belongs(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
-        return not elsewhere & marks and (part == "all" or ("once" in marks) is (part == "once"))
+        return not elsewhere & marks and (part == "all" or "once" not in marks)
 
     left_out = [item for item in items if not belongs(item)]
     if left_out:

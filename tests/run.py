@@ -1,9 +1,10 @@
 """The whole suite, on both engines: ``python -m tests.run [--engine NAME] [arguments of pytest]``.
 
-PostgreSQL is started once, or taken from TEST_DATABASE_URL; each engine's run
-has a Valkey of its own, and what needs no engine has a third run, on SQLite.
-They go on side by side, each in order; their output follows when they have
-ended, then the numbers of each, and one line for the whole. With CI=1 a test that is skipped fails the run.
+PostgreSQL is started once, or taken from TEST_DATABASE_URL. The tests of an
+engine are shared by several runs of pytest, each with a database and a Valkey
+of its own; what needs no engine is run on SQLite alone. All go on side by side;
+their output follows as they end, then the numbers of each engine, and one line
+for the whole. With CI=1 a test that is skipped fails the run.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from tests.engines import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("sqlite", "postgresql")
+# How many share the tests of an engine. Much of the time is waiting: five keep two cores at work.
+RUNS = {"sqlite": 3, "postgresql": 2}
 SLOWEST = 10
 SHARED_ABSENT = "shared/ is absent"
 
 
 @dataclass(slots=True)
 class Result:
-    """What one run of pytest reported."""
+    """What the runs of one engine reported."""
 
-    name: str
     engine: str
-    began: float
-    seconds: float
-    exit_code: int
+    began: float = field(default_factory=time.time)
+    seconds: float = 0
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
@@ -56,7 +57,8 @@ def main(argv: list[str]) -> int:
         _ensure_chromium()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
-        results = _finish([_start(part, rest, environment, Path(reports)) for part in _parts(engines)])
+        runs = [run for engine in engines for run in _start(engine, engines, rest, environment, Path(reports))]
+        results = _finish(runs)
     for result in results:
         if strict:
             result.failed += [f"{name} (skipped: {reason})" for name, reason in result.skipped if not _allowed(reason)]
@@ -78,27 +80,14 @@ def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
     environment = dict(os.environ)
     # Named here, it would have the settings read before the engine of a run is chosen.
     environment.pop("DJANGO_SETTINGS_MODULE", None)
+    # What one of the many processes has compiled, the next need not.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with contextlib.ExitStack() as stack:
         if "postgresql" in engines and not environment.get("TEST_DATABASE_URL"):
             server = postgresql.start()
             stack.callback(server.stop)
             environment["TEST_DATABASE_URL"] = server.url
         yield environment
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one pytest runs. Most of the time is waiting, so three use two cores better than two."""
-
-    name: str
-    engine: str
-    part: str
-
-
-def _parts(engines: tuple[str, ...]) -> list[Part]:
-    if len(engines) == 1:
-        return [Part(engines[0], engines[0], "all")]
-    return [Part("no engine", "sqlite", "once"), *(Part(engine, engine, "engine") for engine in engines)]
 
 
 @dataclass(slots=True)
@@ -110,30 +99,38 @@ class Run:
     process: subprocess.Popen[bytes]
     report: Path
     log: Path
-    began: float = field(default_factory=time.monotonic)
-    began_at: float = field(default_factory=time.time)
 
 
-def _start(part: Part, rest: list[str], environment: dict[str, str], folder: Path) -> Run:
-    report, log = folder / f"{part.name}.xml", folder / f"{part.name}.log"
-    argv = [sys.executable, "-m", "pytest", "-q", "--engine", part.engine, "--part", part.part]
-    argv += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
-    print(f"{part.name}: begun", flush=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*argv, *rest], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    return Run(part.name, part.engine, process, report, log)
+def _start(
+    engine: str, engines: tuple[str, ...], rest: list[str], environment: dict[str, str], folder: Path
+) -> list[Run]:
+    """The runs that share the tests of one engine."""
+    taken = folder / engine
+    taken.mkdir()
+    part = "engine" if engine == "postgresql" and "sqlite" in engines else "all"
+    argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, "--part", part, f"--taken={taken}"]
+    runs = []
+    for name in (f"{engine} {n}" for n in range(1, RUNS[engine] + 1)):
+        report, log = folder / f"{name}.xml", folder / f"{name}.log"
+        own = [f"--junitxml={report}", "-o", "junit_family=xunit1", *rest]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*argv, *own], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        runs.append(Run(name, engine, process, report, log))
+        print(f"{name}: begun", flush=True)
+    return runs
 
 
 def _finish(runs: list[Run]) -> list[Result]:
     """Wait for all; print what each has said, whole, when it has ended."""
-    results: dict[str, Result] = {}
+    results = {run.engine: Result(run.engine) for run in runs}
+    going_on = list(runs)
     try:
-        while len(results) < len(runs):
-            for run in runs:
-                if run.name not in results and run.process.poll() is not None:
-                    results[run.name] = _ended(run)
+        while going_on:
+            for run in [run for run in going_on if run.process.poll() is not None]:
+                going_on.remove(run)
+                _ended(run, results[run.engine])
             time.sleep(0.2)
     except BaseException:
         for run in runs:
@@ -144,24 +141,24 @@ def _finish(runs: list[Run]) -> list[Result]:
                 run.process.wait(60)
             run.process.kill()
         raise
-    return [results[run.name] for run in runs]
+    return list(results.values())
 
 
-def _ended(run: Run) -> Result:
+def _ended(run: Run, result: Result) -> None:
     print(f"\n=== {run.name} ===\n{run.log.read_text(encoding='utf-8', errors='replace')}", flush=True)
-    result = Result(run.name, run.engine, run.began_at, time.monotonic() - run.began, run.process.returncode)
-    _read(run.report, result)
+    result.seconds = time.time() - result.began
+    failed = len(result.failed)
+    _read(run, result)
     # 5: nothing was collected, which a narrow selection may do to one of two engines.
-    if result.exit_code not in {0, 5} and not result.failed:
-        result.failed.append(f"pytest ended with code {result.exit_code}")
-    return result
+    if run.process.returncode not in {0, 5} and len(result.failed) == failed:
+        result.failed.append(f"{run.name}: pytest ended with code {run.process.returncode}")
 
 
-def _read(report: Path, result: Result) -> None:
-    if not report.exists():
-        result.failed.append("pytest left no report")
+def _read(run: Run, result: Result) -> None:
+    if not run.report.exists():
+        result.failed.append(f"{run.name}: pytest left no report")
         return
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
+    for case in ElementTree.parse(run.report).getroot().iter("testcase"):
         name = "::".join(part for part in (case.get("file") or case.get("classname"), case.get("name")) if part)
         result.times.append((float(case.get("time", "0")), name))
         if case.find("failure") is not None or case.find("error") is not None:
@@ -180,7 +177,7 @@ def _allowed(reason: str) -> bool:
 
 def _print(result: Result) -> None:
     print(
-        f"\n{result.name}: {result.passed} passed, {len(result.failed)} failed, "
+        f"\n{result.engine}: {result.passed} passed, {len(result.failed)} failed, "
         f"{len(result.skipped)} skipped in {result.seconds:.1f} s"
     )
     for name in result.failed:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import sharing
+
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,3 +21,10 @@ def test_a_run_without_a_test_fails() -> None:
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stdout
     assert done.stdout.splitlines()[-1] == "0 passed, 0 failed"
+
+
+def test_runs_that_share_a_list_take_each_test_once(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    tests = request.session.items
+    first, second = (list(sharing.taken(tests, tmp_path)) for _ in range(2))
+    assert sorted(test.nodeid for module in first for test in module) == sorted(test.nodeid for test in tests)
+    assert second == []
