@@ -119,9 +119,14 @@ def newest_work(ticket: Ticket) -> Turn | None:
 
 
 def approval_of(ticket: Ticket, turn: Turn) -> Turn | None:
-    """The turn in which another agent approved exactly the commit that ``turn`` left."""
-    rows = ticket.turns.filter(purpose=Purpose.REVIEW, state=TurnState.DONE, base_commit=turn.head_commit)
-    return rows.exclude(agent_version__agent=turn.agent_version.agent_id).order_by("-seq").first()
+    """The review that approved exactly the commit that ``turn`` left, by another agent, unless a later one refused it.
+
+    A refusal is lifted by another approval, never by an older one.
+    """
+    judged = (TurnState.DONE, TurnState.BLOCKED, TurnState.NEEDS_INPUT)
+    rows = ticket.turns.filter(purpose=Purpose.REVIEW, state__in=judged, base_commit=turn.head_commit)
+    newest = rows.exclude(agent_version__agent=turn.agent_version.agent_id).order_by("-seq").first()
+    return newest if newest is not None and newest.state == TurnState.DONE else None
 
 
 def accept(ticket: Ticket, *, by: User, reason: str, expected_version: int | None = None) -> Ticket:

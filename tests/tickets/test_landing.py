@@ -120,7 +120,7 @@ def test_a_check_that_fails_ends_it_and_nothing_is_pushed(place: Place, strategy
     assert place.main == before
 
 
-def test_a_target_that_moves_while_the_work_is_checked_isnever_overwritten(place: Place) -> None:
+def test_a_target_that_moves_while_the_work_is_checked_is_never_overwritten(place: Place) -> None:
     made = commit(place.work, "Own", **{"b.txt": "own\n"})
 
     def check(worktree: Path, result: str) -> None:

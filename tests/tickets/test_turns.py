@@ -309,6 +309,19 @@ def test_work_is_accepted_only_once_another_agent_approved_this_very_commit(shop
     assert ticket.state == "merging"
 
 
+def test_a_refusal_is_lifted_by_another_approval_and_never_by_an_older_one(shop: Workshop, world: World) -> None:
+    shop.project.second_agent = True
+    shop.project.save(update_fields=["second_agent"])
+    ticket = shop.ticket()
+    shop.turn(ticket, GOOD)
+    reviewed(shop, ticket, APPROVES)
+    reviewed(shop, ticket, [["signal", "BLOCKED", "The hinge is dry."]], "another")
+    with pytest.raises(Refused, match="none has approved"):
+        work.accept(ticket, by=world.owner, reason="")
+    reviewed(shop, ticket, APPROVES, "another")
+    work.accept(ticket, by=world.owner, reason="")
+
+
 def test_an_approval_is_of_one_commit(shop: Workshop, world: World) -> None:
     shop.project.second_agent = True
     shop.project.save(update_fields=["second_agent"])
