@@ -23,6 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before pytest-django, which puts the tests that roll back first and those without its database last."""
+    if config.getoption("taken") is not None:
+        long = {_module(item) for item in items if _LONG & set(item.keywords)}
+        items.sort(key=lambda item: _module(item) not in long)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     folder: str | None = session.config.getoption("taken")
     if folder is None or session.testsfailed or session.config.option.collectonly:
@@ -34,10 +46,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def taken(items: list[pytest.Item], folder: Path) -> Iterator[list[pytest.Item]]:
     """The tests of one module after the other, as long as there are modules that no run has taken."""
-    modules = [list(tests) for _, tests in itertools.groupby(items, key=lambda item: item.nodeid.partition("::")[0])]
-    for tests in sorted(modules, key=lambda tests: not any(_LONG & set(item.keywords) for item in tests)):
-        if _is_first(folder, tests[0]):
-            yield tests
+    for _, tests in itertools.groupby(items, key=_module):
+        module = list(tests)
+        if _is_first(folder, module[0]):
+            yield module
 
 
 def _is_first(folder: Path, item: pytest.Item) -> bool:

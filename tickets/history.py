@@ -28,6 +28,7 @@ _WORDS: Final = {
     "block": "is blocked",
     "fail": "failed",
     "stop": "stopped it",
+    "stop_asked": "asked for its stop",
     "accept": "accepted it",
     "reopen": "reopened it",
     "review": "had it reviewed",

@@ -104,8 +104,9 @@ def stop(ticket: Ticket, *, reason: str) -> Ticket:
     job = live_job(ticket)
     if job is None or job.kind != TURN_KIND:
         raise Refused(f"{ticket.key} has no turn that could be stopped.")
-    with unit_of_work():
+    with unit_of_work() as work:
         queue.cancel(job, reason=reason)
+        work.record("ticket.stop_asked", ticket.subject, reason=reason)
         # A running one ends later: until then every open page says that it was told to.
         TICKET.announce(ticket)
     ticket.refresh_from_db()
