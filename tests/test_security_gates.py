@@ -31,6 +31,8 @@ OWN_CLOCK = {
     "portal/settings.py": "whether an override has expired",
     "portal/core/guard/override.py": "whether an override has expired",
     "tickets/attachments.py": "how old a file without a row is: files carry the machine's time",
+    "tickets/clones.py": "how old a lock of git is: files carry the machine's time",
+    "tickets/ground.py": "how old a lock without a place is: the same",
 }
 # Threads: the lease-keeper, the executor of the sockets, and nothing else.
 THREADS = {"workers/leases.py", "portal/live/threads.py"}

@@ -53,14 +53,14 @@ class Said:
 
 @dataclass(slots=True)
 class Did:
-    """A tool that it used. ``state``: ok, failed, running, or interrupted where no result came."""
+    """A tool that it used. ``outcome``: ok, failed, running, or interrupted where no result came."""
 
     kind: ClassVar[str] = "did"
     id: str
     name: str
     given: object
     output: str = ""
-    state: str = "running"
+    outcome: str = "running"
 
     @property
     def argument(self) -> str:
@@ -173,8 +173,8 @@ class Reading:
         for event in found:
             self._take(event)
         for entry in self.entries:
-            if ended and isinstance(entry, Did) and entry.state == "running":
-                entry.state = "interrupted"
+            if ended and isinstance(entry, Did) and entry.outcome == "running":
+                entry.outcome = "interrupted"
         return [entry for entry in self.entries if not isinstance(entry, Said) or entry.shown]
 
     def _take(self, event: events.Event) -> None:
@@ -237,7 +237,7 @@ class Reading:
             # Its call lies before the part that was read.
             did = Did(name, "tool", None)
             self.entries.append(did)
-        did.output, did.state = said, "ok" if ok else "failed"
+        did.output, did.outcome = said, "ok" if ok else "failed"
 
     def _end(self, event: events.Result) -> None:
         said = [entry.text.strip() for entry in self.entries if isinstance(entry, Said)]

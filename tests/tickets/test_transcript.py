@@ -74,7 +74,7 @@ def test_a_call_has_its_argument_and_its_result(world: World) -> None:
     ]
     did = read(world, *calls, build.gave("a", "41 passed"), build.gave("b", "no such file", is_error=True))
     did = [entry for entry in did if isinstance(entry, Did)]
-    assert [(entry.name, entry.argument, entry.state, entry.result) for entry in did] == [
+    assert [(entry.name, entry.argument, entry.outcome, entry.result) for entry in did] == [
         ("Bash", "pytest -q now", "ok", "41 passed"),
         ("Read", "relay/outbox.py", "failed", "no such file"),
         ("Odd", "see", "interrupted", ""),
@@ -83,7 +83,7 @@ def test_a_call_has_its_argument_and_its_result(world: World) -> None:
 
 def test_a_call_runs_until_its_turn_has_ended(world: World) -> None:
     (did,) = read(world, build.call("a", "Bash", command="x"), state="running")
-    assert did.state == "running"
+    assert did.outcome == "running"
 
 
 def test_what_an_edit_replaces_is_shown_line_by_line(world: World) -> None:
@@ -194,4 +194,4 @@ def test_recorded_outputs_are_talk_and_deeds(world: World, shared_dir: Path, nam
         assert len({entry.id for entry in entries}) == len(entries), path.name
         if path.stem == "b_shell":
             (did,) = [entry for entry in entries if isinstance(entry, Did)]
-            assert "echo hi" in did.argument and did.state == "ok" and "hi" in did.result
+            assert "echo hi" in did.argument and did.outcome == "ok" and "hi" in did.result

@@ -33,11 +33,11 @@ class TestMoving:
         )
         stored = list(Ticket.objects.order_by("pk").values_list("state", "title", "accepted_commit", "version"))
         kept = "Mend the door"
-        assert stored == [("open", kept, "", 2), ("done", kept, "f" * 40, 2), ("open", ODD, "", 2)]
-        assert [(row.state, row.version) for row in (one, two, three)] == [("open", 2), ("done", 2), ("open", 2)]
+        assert stored == [("open", kept, "", 2), ("merging", kept, "f" * 40, 2), ("open", ODD, "", 2)]
+        assert [(row.state, row.version) for row in (one, two, three)] == [("open", 2), ("merging", 2), ("open", 2)]
         said = Activity.objects.get(verb="ticket.accept")
         assert said.before == {"state": "in_review", "accepted_commit": ""}
-        assert (said.after, said.reason) == ({"state": "done", "accepted_commit": "f" * 40}, "It holds.")
+        assert (said.after, said.reason) == ({"state": "merging", "accepted_commit": "f" * 40}, "It holds.")
         assert Activity.objects.get(verb="ticket.amended").after == {"title": ODD}
 
     def test_one_row_that_may_not_holds_all_back(self, world: World) -> None:

@@ -67,7 +67,7 @@ class TestMoving:
         found = ticket("in_review")
         stamped = found.updated_at
         TICKET.move(found, "accept", accepted_commit="f" * 40)
-        assert (found.state, found.version, found.accepted_commit) == ("done", 2, "f" * 40)
+        assert (found.state, found.version, found.accepted_commit) == ("merging", 2, "f" * 40)
         assert found.updated_at > stamped
 
     def test_history_says_before_after_and_why(self, ticket: Make) -> None:
@@ -75,7 +75,7 @@ class TestMoving:
         TICKET.move(found, "accept", reason="It holds.", accepted_commit="f" * 40)
         (entry,) = history(found, "ticket.accept")
         assert entry.before == {"state": "in_review"}
-        assert entry.after == {"state": "done", "accepted_commit": "f" * 40}
+        assert entry.after == {"state": "merging", "accepted_commit": "f" * 40}
         assert entry.reason == "It holds."
 
     def test_an_old_version_is_stale_and_both_versions_are_named(self, ticket: Make) -> None:
