@@ -7,8 +7,9 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         # transitions: declared for the docs, also in a process that moves no job
-        from workers import streams, transitions  # noqa: F401
+        from workers import leftovers, streams, transitions  # noqa: F401
         from workers.agents import trials
 
+        leftovers.register()
         streams.register()
         trials.register()

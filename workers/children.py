@@ -28,12 +28,14 @@ from portal.core import limits
 from workers import output
 from workers.claims import Cancelled, Claim
 from workers.failures import BadInput, JobFailed
-from workers.models import Attempt, AttemptOutput
+from workers.models import ENDED_STATES, Attempt, AttemptOutput, Outcome
 from workers.supervision.child import CannotSupervise, Child, ChildSpec, ExitRecord, sweep
 from workers.supervision.spool import Chunk, SpoolReader
 
 log = structlog.get_logger(__name__)
 PACE_SECONDS: Final = 0.25
+# Folders looked at in one run; the next takes the others.
+MOST_LEFT: Final = 500
 STDERR_TAIL_BYTES: Final = 16_384
 # of what is kept of a stream, so much is its end: there stands how it ended
 TAIL_BYTES: Final = 65_536
@@ -194,16 +196,36 @@ def recover(claim: Claim) -> None:
     earlier = Attempt.objects.filter(job_id=claim.job_id, fence__lt=claim.fence).order_by("id")
     for attempt in earlier.values_list("pk", flat=True):
         # An attempt has a folder before it has a child.
-        folder = _spools(attempt)
-        if not folder.exists():
-            continue
-        try:
-            sweep(_marker(attempt))
-        except CannotSupervise as problem:
-            raise JobFailed(f"An earlier attempt is still alive and cannot be ended: {problem}") from problem
-        _store_tail(claim, attempt, folder / STORED)
-        shutil.rmtree(folder, ignore_errors=True)
+        if _spools(attempt).exists():
+            _take_in(claim, attempt)
     claim.recovered = True
+
+
+def recover_ended(claim: Claim) -> int:
+    """End what attempts of jobs that are over left on this machine, and keep the tails; returns how many there were.
+
+    The last attempt of a job whose worker was lost has no next one that would.
+    Raises as ``recover``.
+    """
+    root: Path = settings.DATA_DIR / "spools"
+    names = sorted(int(path.name) for path in root.glob("*") if path.name.isdecimal()) if root.is_dir() else []
+    over = Attempt.objects.filter(pk__in=names[:MOST_LEFT], job__state__in=ENDED_STATES).exclude(
+        outcome=Outcome.RUNNING
+    )
+    found = list(over.order_by("id").values_list("pk", flat=True))
+    for attempt in found:
+        _take_in(claim, attempt)
+    return len(found)
+
+
+def _take_in(claim: Claim, attempt: int) -> None:
+    try:
+        sweep(_marker(attempt))
+    except CannotSupervise as problem:
+        raise JobFailed(f"An earlier attempt is still alive and cannot be ended: {problem}") from problem
+    folder = _spools(attempt)
+    _store_tail(claim, attempt, folder / STORED)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _store_tail(claim: Claim, attempt: int, folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from workers import children, claims, output, queue
+from workers import children, claims, leftovers, output, queue
 from workers.children import Command
 from workers.claims import Cancelled, Claim
 from workers.ending import end_attempt
@@ -196,6 +196,17 @@ class TestRecovery:
         children.recover(take())
         assert stored(claim.attempt_id) == before
         assert not spools(claim.attempt_id).exists()
+
+    def test_what_the_last_attempt_of_a_job_left_is_taken_in_by_the_clock(self, left: Child, claim: Claim) -> None:
+        queue.enqueue(leftovers.KIND)
+        [current] = claims.claim("short", [leftovers.KIND], worker="worker@test", most=1)
+        assert children.recover_ended(current) == 0, "its job waits for another attempt, which takes it in"
+        Job.objects.filter(pk=claim.job_id).update(state="dead")
+        assert children.recover_ended(current) == 1
+        assert alive(left.spec.marker) == []
+        assert stored(claim.attempt_id) == "one\ntwo\n"
+        assert not spools(claim.attempt_id).exists()
+        assert children.recover_ended(current) == 0
 
     def test_it_looks_once(self, claim: Claim, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
