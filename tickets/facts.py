@@ -80,12 +80,12 @@ def _merging(ticket: Ticket) -> Merging | None:
 def _will(ticket: Ticket, newest: Turn | None) -> str:
     if ticket.state not in {TicketState.IN_REVIEW, TicketState.UNPROVEN}:
         return ""
+    why = "It is unproven, so it takes a reason. " if ticket.state == TicketState.UNPROVEN else ""
     begun = Workspace.objects.filter(ticket=ticket).values_list("base_commit", flat=True).first()
     if newest is None or not newest.head_commit or newest.head_commit == begun:
-        return "There is no commit: nothing is merged, and the ticket is done at once."
+        return f"{why}There is no commit: nothing is merged, and the ticket is done at once."
     into = ticket.project.target_branch or "the branch that its repository has checked out"
     how = (
         "Rebases its branch onto" if ticket.project.merge_strategy == MergeStrategy.REBASE else "Merges its branch into"
     )
-    why = "It is unproven, so it takes a reason. " if ticket.state == TicketState.UNPROVEN else ""
     return f"{why}{how} {into}, once the checks pass on the result."

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from portal.core.storable import storable
 from workers.agents.adapters.reader import Line, without_ansi
-from workers.agents.adapters.signals import storable
 
 Json = dict[str, Any]
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hmac
 import json
 
+from portal.core.storable import storable
 from workers.agents.adapters.events import ErrorCode, Refused, Signal, SignalKind, Text
-from workers.agents.adapters.reader import REPLACEMENT, Line, without_ansi
+from workers.agents.adapters.reader import Line, without_ansi
 
 SIGNAL_KEY = "mc_signal"
 
@@ -102,12 +103,6 @@ def plain_value(value: object) -> object:
             return storable(value)
         case _:
             return value
-
-
-def storable(text: str) -> str:
-    """Return the text without what a database refuses: NUL, and the half surrogate pairs of JSON escapes."""
-    text = text.replace("\0", REPLACEMENT)
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def refuse_constant(name: str) -> object:
