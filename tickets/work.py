@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from portal.core import cause as causes
 from portal.core import identifiers
@@ -11,6 +11,7 @@ from portal.core.lifecycle import Refused, amend
 from portal.core.models import User
 from portal.core.unit import unit_of_work
 from tickets import followers, merging, questions, sessions
+from tickets.locks import lock
 from tickets.models import (
     Membership,
     Project,
@@ -25,6 +26,8 @@ from tickets.transitions import TICKET
 from tickets.turn_jobs import TURN_KIND, enqueue_turn, live_job
 from workers import queue
 from workers.models import Agent, AgentVersion
+
+_ACCEPTABLE: Final = TICKET.transitions["accept"].sources
 
 
 def create_project(*, key: str, name: str, repository: str, owner: Any) -> Project:
@@ -138,27 +141,34 @@ def accept(ticket: Ticket, *, by: User, reason: str, expected_version: int | Non
     """
     if causes.current().actor.kind == "agent":
         raise Refused("An agent accepts no work. A person does, or has it reviewed by another agent first.")
-    if ticket.state == TicketState.UNPROVEN and not reason.strip():
-        raise Refused(
-            f"{ticket.key} is unproven: what its turn claims was not seen to hold."
-            " Say why you accept it, or assign it again."
-        )
-    turn = newest_work(ticket)
-    _check_reviewed(ticket, turn)
-    commit = turn.head_commit if turn else ""
     with unit_of_work():
+        # What is accepted is what the row's state speaks of: no turn begins or ends between the two looks.
+        held = lock(ticket)
+        if held.state == TicketState.UNPROVEN and not reason.strip():
+            raise Refused(
+                f"{ticket.key} is unproven: what its turn claims was not seen to hold."
+                " Say why you accept it, or assign it again."
+            )
+        turn = newest_work(held)
+        commit = turn.head_commit if turn else ""
+        work = turn if turn is not None and merging.has_work(held, commit) else None
+        if work is not None and held.project.second_agent and held.state in _ACCEPTABLE:
+            _check_approved(held, work)
         TICKET.move(ticket, "accept", reason=reason, expected_version=expected_version, accepted_commit=commit)
-        if turn is None or not merging.has_work(ticket, commit):
+        if work is not None:
+            merging.request(ticket, work, by=by)
+        else:
             TICKET.move(ticket, "land", reason="There was no commit to merge.")
             followers.accepted.tell(ticket)
-        else:
-            merging.request(ticket, turn, by=by)
     return ticket
 
 
-def _check_reviewed(ticket: Ticket, turn: Turn | None) -> None:
-    if not ticket.project.second_agent or turn is None or ticket.state != TicketState.IN_REVIEW:
-        return
+def _check_approved(ticket: Ticket, turn: Turn) -> None:
+    if ticket.state == TicketState.UNPROVEN:
+        raise Refused(
+            f"{ticket.project.key} takes work in once another agent has approved it, and only proven work is reviewed."
+            f" Assign {ticket.key} again."
+        )
     if approval_of(ticket, turn) is None:
         raise Refused(
             f"{ticket.project.key} wants another agent's review first, and none has approved"

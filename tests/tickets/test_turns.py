@@ -309,6 +309,18 @@ def test_work_is_accepted_only_once_another_agent_approved_this_very_commit(shop
     assert ticket.state == "merging"
 
 
+def test_no_reason_takes_unproven_work_past_the_review_that_a_project_wants(shop: Workshop, world: World) -> None:
+    shop.project.second_agent, shop.project.checks = True, [["false"]]
+    shop.project.save(update_fields=["second_agent", "checks"])
+    ticket = shop.ticket()
+    shop.turn(ticket, GOOD)
+    assert ticket.state == "unproven"
+    with pytest.raises(Refused, match="only proven work is reviewed"):
+        work.accept(ticket, by=world.owner, reason="I know better.")
+    ticket.refresh_from_db()
+    assert ticket.state == "unproven"
+
+
 def test_a_refusal_is_lifted_by_another_approval_and_never_by_an_older_one(shop: Workshop, world: World) -> None:
     shop.project.second_agent = True
     shop.project.save(update_fields=["second_agent"])
