@@ -231,7 +231,6 @@ def test_stop_ends_what_ignores_sigterm_and_its_daemon_within_12_seconds(
     assert (newest(ticket).state, took < 12) == ("stopped", True)
 
 
-@pytest.mark.postgresql
 def test_200_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
     stack: Stack, shop: Workshop, world: factories.World, tmp_path: Path
 ) -> None:
