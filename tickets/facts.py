@@ -8,18 +8,17 @@ from decimal import Decimal
 
 from django.db.models import Count, Sum
 
-from tickets import diffs
 from tickets.models import (
     CheckRun,
     Measurement,
     Merge,
     MergeStrategy,
-    Purpose,
     Ticket,
     TicketState,
     Turn,
     Workspace,
 )
+from tickets.turn_jobs import newest_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +50,19 @@ class Facts:
     will: str
 
 
-def of(ticket: Ticket) -> Facts:
-    """Every fact of the rail; as many queries however many turns there are."""
+def of(ticket: Ticket, measured: Measurement | None) -> Facts:
+    """Every fact of the rail; as many queries however many turns there are. ``measured``: what was measured last."""
     sums = ticket.turns.aggregate(
         number=Count("id"), cost=Sum("cost_usd"), read=Sum("input_tokens"), written=Sum("output_tokens")
     )
     told = [number for number in (sums["read"], sums["written"]) if number is not None]
     budget = ticket.agent_version.budget_usd if ticket.agent_version else None
-    newest = ticket.turns.filter(purpose=Purpose.WORK).order_by("-seq").first()
+    newest = newest_work(ticket)
     return Facts(
         turns=sums["number"],
         newest=newest,
         spent=Spent(sums["cost"], sum(told) if told else None, budget),
-        measured=diffs.newest(ticket),
+        measured=measured,
         merging=_merging(ticket),
         will=_will(ticket, newest),
     )

@@ -10,6 +10,7 @@ from typing import Final
 from portal.core.redaction import redact
 from tickets import conversation
 from tickets.models import Measurement, Message, Project, Purpose, Ticket, Turn
+from tickets.turn_jobs import newest_work
 from workers.agents.adapters import signals
 from workers.models import AgentVersion
 
@@ -49,7 +50,7 @@ def of(turn: Turn, version: AgentVersion) -> str:
     """What the agent of ``turn`` is told, in the session that it begins or goes on with."""
     talk = talk_of(turn)
     if turn.purpose == Purpose.REVIEW:
-        return compose_review(turn.ticket, turn, talk, _reviewed(turn.ticket))
+        return compose_review(turn.ticket, turn, talk, newest_work(turn.ticket))
     return compose(turn.ticket, turn, talk)
 
 
@@ -65,7 +66,7 @@ def preview(ticket: Ticket, purpose: Purpose) -> Preview:
     earlier = conversation.read_before(turn, EARLIER_MESSAGES)
     if purpose is Purpose.REVIEW:
         talk = Talk(earlier=earlier)
-        text = compose_review(ticket, turn, talk, _reviewed(ticket))
+        text = compose_review(ticket, turn, talk, newest_work(ticket))
     else:
         fitting = conversation.next_for(ticket)
         talk = Talk(fitting, earlier, conversation.waiting(ticket).count() - len(fitting))
@@ -106,11 +107,6 @@ something has to change first. Say in the payload what you found, in words that 
 """,
     ]
     return redact("\n\n".join(part for part in parts if part))
-
-
-def _reviewed(ticket: Ticket) -> Turn | None:
-    rows = ticket.turns.filter(purpose=Purpose.WORK).select_related("measurement").defer("measurement__diff")
-    return rows.order_by("-seq").first()
 
 
 def _fork(work: Turn) -> str:

@@ -23,11 +23,11 @@ from portal.core.models import User
 from portal.core.storable import is_storable
 from portal.core.unit import unit_of_work
 from portal.core.unseen import is_unseen
-from tickets import conversation, intake, sessions
+from tickets import conversation, intake
 from tickets.locks import lock
 from tickets.models import Question, QuestionState, Ticket, TicketState, Turn
 from tickets.transitions import QUESTION, TICKET
-from tickets.turn_jobs import enqueue_turn
+from tickets.turn_jobs import able, enqueue_turn
 from workers import queue
 from workers.models import AgentVersion
 
@@ -223,25 +223,10 @@ def _no_such(question: Question, choice: int) -> str:
 
 
 def _next_version(ticket: Ticket) -> AgentVersion:
-    """The profile that goes on: its agent's newest, so that what an admin mends counts. Raises ``Refused``."""
-    named = ticket.agent_version_id
-    rows = AgentVersion.objects.select_related("agent").filter(agent__versions=named).order_by("-number")
-    version = rows.first() if named else None
-    if version is None:
+    """The profile that goes on with the answer. Raises ``Refused``."""
+    if ticket.agent_version is None:
         raise Refused(f"{ticket.key} has no agent that could be told. Assign one.")
-    if not version.agent.enabled:
-        raise Refused(
-            f"The agent {version.agent.name} is switched off, so nobody would be told the answer."
-            " Assign another agent, or have an admin switch it on."
-        )
-    if not ticket.project.repository:
-        raise Refused(
-            f"The project {ticket.project.key} names no repository, so no turn can follow the answer."
-            " An owner can set it."
-        )
-    if spent := sessions.over_budget(ticket, version):
-        raise Refused(spent)
-    return version
+    return able(ticket, ticket.agent_version.agent)
 
 
 def _go_on(ticket: Ticket, version: AgentVersion) -> None:

@@ -1,12 +1,14 @@
-"""The jobs that carry a ticket's turn, or its merge."""
+"""What carries a ticket on: whether a turn could begin, the jobs of turns and merges, and the newest work."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from tickets.models import Purpose, Ticket, Workspace
+from portal.core.lifecycle import Refused
+from tickets import sessions
+from tickets.models import Purpose, Ticket, Turn, Workspace
 from workers import queue
-from workers.models import LIVE_STATES, AgentVersion, Job
+from workers.models import LIVE_STATES, Agent, AgentVersion, Job
 
 TURN_KIND: Final = "turn"
 MERGE_KIND: Final = "merge"
@@ -16,6 +18,34 @@ def live_job(ticket: Ticket) -> Job | None:
     """The job that carries the ticket's turn or merge, while it waits or runs."""
     kinds = (TURN_KIND, MERGE_KIND)
     return Job.objects.filter(subject=ticket.subject, kind__in=kinds, state__in=LIVE_STATES).first()
+
+
+def newest_work(ticket: Ticket) -> Turn | None:
+    """The newest turn that was to do the work, with what was measured of it but for the diff."""
+    rows = ticket.turns.filter(purpose=Purpose.WORK).select_related("agent_version__agent", "measurement")
+    return rows.defer("measurement__diff").order_by("-seq").first()
+
+
+def able(ticket: Ticket, agent: Agent) -> AgentVersion:
+    """The agent's newest version, so that what an admin mends counts, where a turn of it could begin at all.
+
+    Raises ``Refused``.
+    """
+    version = AgentVersion.objects.filter(agent=agent).select_related("agent").order_by("-number").first()
+    if version is None or not agent.enabled:
+        lacks = "has no profile" if version is None else "is switched off"
+        raise Refused(
+            f"The agent {agent.name} {lacks}, so no turn of it can begin."
+            " Assign another agent, or have an admin mend that."
+        )
+    if not ticket.project.repository:
+        raise Refused(
+            f"The project {ticket.project.key} names no repository, so an agent has nothing to work on."
+            " An owner can set it."
+        )
+    if spent := sessions.over_budget(ticket, version):
+        raise Refused(spent)
+    return version
 
 
 def enqueue_turn(ticket: Ticket, version: AgentVersion, purpose: Purpose = Purpose.WORK) -> Job:

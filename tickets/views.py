@@ -18,7 +18,7 @@ from portal.live import streams
 from tickets import conversation, diffs, facts, keys, lists, panels, question_panel, timeline, turn_jobs, work
 from tickets.fields import Form
 from tickets.forms import AcceptForm, AnswerForm, AssignForm, EditForm, MessageForm, ReopenForm, ReviewForm, StopForm
-from tickets.models import Message, Ticket
+from tickets.models import Measurement, Message, Ticket
 from tickets.rights import is_key
 from tickets.transitions import TICKET
 
@@ -71,7 +71,8 @@ def ticket_fragment(request: HttpRequest, ticket: Ticket, key: str) -> HttpRespo
 @page("tickets.ticket_rail", within(Role.VIEWER), find=find_ticket)
 def ticket_rail(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     cursors = streams.cursors(ticket.subject)
-    return render(request, "tickets/ticket_rail.html", _rail(request, ticket) | {"live_cursors": cursors})
+    context = _rail(request, ticket, diffs.newest(ticket)) | {"live_cursors": cursors}
+    return render(request, "tickets/ticket_rail.html", context)
 
 
 @page("tickets.ticket_history", within(Role.VIEWER), find=find_ticket)
@@ -88,7 +89,7 @@ def _everything(request: HttpRequest, ticket: Ticket, tried: Form | None = None)
     beside = None if tried in {written, answered} else tried
     return (
         body
-        | _rail(request, ticket, beside)
+        | _rail(request, ticket, body["measured"], beside)
         | {"history": timeline.history_of(ticket), "composer": written, "may_edit": body["may_write"]}
     )
 
@@ -113,7 +114,9 @@ def _agent_of(ticket: Ticket) -> str:
     return ticket.agent_version.agent.name if ticket.agent_version else ""
 
 
-def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> dict[str, Any]:
+def _rail(
+    request: HttpRequest, ticket: Ticket, measured: Measurement | None, tried: Form | None = None
+) -> dict[str, Any]:
     offered = [step for step in TICKET.allowed(ticket.state) if step.verb in ACTIONS]
     mine = [step for step in offered if access.may(request.user, within(ACTIONS[step.verb][0]), ticket.project.scope)]
     forms = {step.verb: ACTIONS[step.verb][1]() for step in mine}
@@ -127,7 +130,7 @@ def _rail(request: HttpRequest, ticket: Ticket, tried: Form | None = None) -> di
         "forms": forms,
         "held": [(step.label, ACTIONS[step.verb][0].label) for step in offered if step not in mine],
         "job": turn_jobs.live_job(ticket),
-        "facts": facts.of(ticket),
+        "facts": facts.of(ticket, measured),
         "panels": panels.of_ticket(ticket, request.user),
         "tried": tried is not None,
     }

@@ -10,7 +10,7 @@ from portal.core.access import Role
 from portal.core.lifecycle import Refused, amend
 from portal.core.models import User
 from portal.core.unit import unit_of_work
-from tickets import followers, merging, questions, sessions
+from tickets import followers, merging, questions
 from tickets.locks import lock
 from tickets.models import (
     Membership,
@@ -23,9 +23,9 @@ from tickets.models import (
     TurnState,
 )
 from tickets.transitions import TICKET
-from tickets.turn_jobs import TURN_KIND, enqueue_turn, live_job
+from tickets.turn_jobs import TURN_KIND, able, enqueue_turn, live_job, newest_work
 from workers import queue
-from workers.models import Agent, AgentVersion
+from workers.models import Agent
 
 _ACCEPTABLE: Final = TICKET.transitions["accept"].sources
 
@@ -63,7 +63,7 @@ def edit(ticket: Ticket, *, title: str, body: str, expected_version: int) -> Tic
 
 def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None) -> Ticket:
     """Queue a turn of the agent's newest version; the job is enqueued in the transaction of the change."""
-    version = _able(ticket, agent)
+    version = able(ticket, agent)
     with unit_of_work():
         TICKET.move(ticket, "assign", expected_version=expected_version, agent_version=version)
         questions.set_aside(ticket, f"{ticket.key} was assigned without an answer.")
@@ -73,7 +73,7 @@ def assign(ticket: Ticket, agent: Agent, *, expected_version: int | None = None)
 
 def have_reviewed(ticket: Ticket, agent: Agent, *, expected_version: int | None = None) -> Ticket:
     """Queue a turn in which another agent reads the work and approves it, or says what is to change."""
-    version = _able(ticket, agent)
+    version = able(ticket, agent)
     turn = newest_work(ticket)
     if turn is None:
         raise Refused(f"{ticket.key} has no turn whose work could be reviewed.")
@@ -83,23 +83,6 @@ def have_reviewed(ticket: Ticket, agent: Agent, *, expected_version: int | None 
         TICKET.move(ticket, "review", expected_version=expected_version)
         enqueue_turn(ticket, version, Purpose.REVIEW)
     return ticket
-
-
-def _able(ticket: Ticket, agent: Agent) -> AgentVersion:
-    """The agent's newest version, where a turn of it could begin at all. Raises ``Refused``."""
-    version = AgentVersion.objects.filter(agent=agent).select_related("agent").order_by("-number").first()
-    if version is None or not agent.enabled:
-        raise Refused(
-            f"The agent {agent.name} cannot be assigned: it has no profile, or is switched off. An admin can mend that."
-        )
-    if not ticket.project.repository:
-        raise Refused(
-            f"The project {ticket.project.key} names no repository, so an agent has nothing to work on."
-            " An owner can set it."
-        )
-    if spent := sessions.over_budget(ticket, version):
-        raise Refused(spent)
-    return version
 
 
 def stop(ticket: Ticket, *, reason: str) -> Ticket:
@@ -114,12 +97,6 @@ def stop(ticket: Ticket, *, reason: str) -> Ticket:
         TICKET.announce(ticket)
     ticket.refresh_from_db()
     return ticket
-
-
-def newest_work(ticket: Ticket) -> Turn | None:
-    """The newest turn that was to do the work."""
-    rows = ticket.turns.filter(purpose=Purpose.WORK).select_related("agent_version__agent")
-    return rows.order_by("-seq").first()
 
 
 def approval_of(ticket: Ticket, turn: Turn) -> Turn | None:
