@@ -24,6 +24,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# What is given beside it is a setting, such as PORT=8100 or DEMO=1.
 up: env
 	@exec $(BIN)/python manage.py up
 

@@ -1,18 +1,20 @@
-"""What people may send to services, environments and deployments."""
+"""What people may send to deployments: to ask for one, to let it go on, to stop it and to bring it back."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, Final
 
 from django import forms
-from django.core.exceptions import ValidationError
 
-from deployments import intake
-from deployments.models import DeploymentState, Environment, Service
+from deployments import interruptions
+from deployments.models import Choice, Deployment, DeploymentState, Environment, Interruption, Service
 from portal.core.access import Role
-from tickets.fields import Form, Lines, Words
+from tickets import policy
+from tickets.fields import Checked, Form, Lines, Versioned, Words
 from tickets.rights import projects_with
+
+# As much as a record of a deployment keeps of a reason.
+REASON_CHARS: Final = 500
 
 
 class Placed(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -34,13 +36,13 @@ class NewDeploymentForm(Form):
         empty_label="Choose an environment",
         error_messages={"required": "Choose an environment.", "invalid_choice": "Choose an environment of the list."},
     )
-    commit = Words(
-        limit=64,
-        label="Commit",
+    asked = Checked(
+        policy.branch_problem,
+        limit=200,
+        label="What",
         required=False,
         widget=forms.TextInput(attrs={"class": "in mono", "autocapitalize": "off", "spellcheck": "false"}),
-        help_text="7 to 64 hexadecimal digits. The command sees it as SHIPROOM_COMMIT. "
-        "Without one the command takes what it finds.",
+        help_text="A commit, a branch or a tag. Empty: the project's target branch, as it is when a worker looks.",
     )
 
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
@@ -49,12 +51,6 @@ class NewDeploymentForm(Form):
         for name, model in (("service", Service), ("environment", Environment)):
             rows = model.objects.filter(project__in=mine).select_related("project")
             self.fields[name].queryset = rows.order_by("project__key", "name")  # type: ignore[attr-defined]
-
-    def clean_commit(self) -> str:
-        commit = str(self.cleaned_data["commit"]).lower()
-        if commit and not re.fullmatch(r"[0-9a-f]{7,64}", commit, re.ASCII):
-            raise ValidationError("A commit is 7 to 64 hexadecimal digits.")
-        return commit
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -68,6 +64,8 @@ class NewDeploymentForm(Form):
 class DeploymentFilter(Form):
     name = "filter"
     project = Words(limit=10, label="Project", required=False)
+    service = Words(limit=60, label="Service", required=False)
+    environment = Words(limit=60, label="Environment", required=False)
     state = forms.ChoiceField(
         choices=[("", "Any state"), *DeploymentState.choices],
         required=False,
@@ -75,38 +73,78 @@ class DeploymentFilter(Form):
     )
 
 
-class Named(Form):
-    """Something of a project with a short name."""
-
-    title = Words(
-        limit=60,
-        label="Name",
-        widget=forms.TextInput(attrs={"class": "in short mono", "autofocus": "", "autocapitalize": "off"}),
-        help_text="Letters, digits, - and _, such as web.",
+def reason(label: str, *, required: bool = True, rows: int = 2) -> Lines:
+    return Lines(
+        limit=REASON_CHARS, label=label, required=required, widget=forms.Textarea(attrs={"rows": rows, "class": "in"})
     )
 
-    def clean_title(self) -> str:
-        title = str(self.cleaned_data["title"])
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", title, re.ASCII):
-            raise ValidationError("Letters, digits, - and _ only.")
-        return title
+
+class ApproveForm(Form):
+    """A yes to the plan that the page shows; the template writes which that is."""
+
+    name = "approve"
+    plan_digest = Words(limit=64, label="Plan", required=False, widget=forms.HiddenInput())
+    reason = reason("In a few words", required=False)
 
 
-class ServiceForm(Named):
-    name = "service"
-    command = Lines(
-        limit=20_000,
-        label="Command",
-        widget=forms.Textarea(attrs={"rows": 5, "class": "in mono", "spellcheck": "false"}),
-        help_text='One argument a line, or a JSON list: ["./deploy", "web"]. It runs without a shell.',
+class CancelForm(Versioned):
+    name = "cancel"
+    reason = reason("Why it is not to go")
+
+
+class StopForm(Form):
+    """Ends the step that the page shows as running; the template writes its number."""
+
+    name = "stop"
+    step = forms.IntegerField(min_value=1, max_value=2**15 - 1, widget=forms.HiddenInput)
+    reason = reason("Why it is stopped")
+
+
+class RollBackForm(Versioned):
+    name = "roll-back"
+    reason = reason("Why it goes back")
+
+
+class AnswerForm(Form):
+    """How an interrupted deployment goes on: one of the buttons, and words where the record takes them."""
+
+    name = "answer"
+    choice = forms.ChoiceField(
+        choices=Choice.choices,
+        widget=forms.HiddenInput,
+        error_messages={"required": "Choose how it goes on.", "invalid_choice": "Choose how it goes on."},
     )
+    reason = reason("Reason", required=False)
 
-    def clean_command(self) -> list[str]:
-        try:
-            return intake.command(self.cleaned_data["command"])
-        except intake.BadCommand as problem:
-            raise ValidationError(str(problem)) from None
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("choice") in interruptions.REASONED and not cleaned.get("reason", "").strip():
+            self.add_error("reason", "Say why: it goes into the record of the deployment.")
+        return cleaned
 
 
-class EnvironmentForm(Named):
-    name = "environment"
+def of_deployment(deployment: Deployment, interruption: Interruption | None) -> dict[str, Form]:
+    """The forms of a deployment's page that its state has a use for, by name."""
+    state = deployment.state
+    found: list[Form] = []
+    if state == DeploymentState.WAITING and deployment.environment.approvals_needed:
+        found.append(ApproveForm())
+    if state in {DeploymentState.PREPARING, DeploymentState.WAITING, DeploymentState.QUEUED}:
+        found.append(CancelForm())
+    if state in {DeploymentState.RUNNING, DeploymentState.ROLLING_BACK}:
+        found.append(StopForm())
+    if state == DeploymentState.SUCCEEDED:
+        found.append(RollBackForm())
+    if interruption is not None:
+        found.append(AnswerForm())
+    return {form.name: form for form in found}
+
+
+class HoldForm(Form):
+    name = "hold"
+    reason = reason("Why it is held")
+
+
+class LiftForm(Versioned):
+    name = "lift"
+    reason = reason("Why it is lifted")

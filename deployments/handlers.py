@@ -1,20 +1,52 @@
-"""The kinds of job of this app."""
+"""The kinds of job of this app, and what the clock looks at."""
 
 from __future__ import annotations
 
-from deployments import rollout
-from workers import kinds
+from typing import TYPE_CHECKING, Final
+
+from deployments import checkouts, preparing, proof, requesting, step_jobs, stepping
+from reviews import evidence
+from workers import kinds, schedules, sweeping
 from workers.models import Pool
+
+if TYPE_CHECKING:
+    from workers.claims import Claim
+
+CLEAR_KIND: Final = "deployment.clear"
 
 
 def register() -> None:
     kinds.register(
         kinds.Kind(
-            rollout.STEP_KIND,
-            "Deployment step",
-            Pool.TURNS,
-            rollout.run,
-            rollout.settle,
-            link=lambda subject: f"/deployments/{subject.partition(':')[2]}/",
+            step_jobs.PREPARE_KIND,
+            "Prepare a deployment",
+            Pool.STEPS,
+            preparing.run,
+            preparing.settle,
+            requeued=preparing.requeued,
+            link=_page_of,
         )
     )
+    kinds.register(
+        kinds.Kind(
+            step_jobs.STEP_KIND,
+            "Deployment step",
+            Pool.STEPS,
+            stepping.run,
+            stepping.settle,
+            requeued=stepping.requeued,
+            link=_page_of,
+        )
+    )
+    kinds.register(kinds.Kind(CLEAR_KIND, "Clear checkouts away", Pool.STEPS, _clear))
+    schedules.stand("clear-checkouts-away", CLEAR_KIND, every_seconds=86_400)
+    sweeping.watch(requesting.look_at_waiting)
+    evidence.fixes_changed.add(proof.settle)
+
+
+def _page_of(subject: str) -> str:
+    return f"/deployments/{subject.partition(':')[2]}/"
+
+
+def _clear(claim: Claim) -> int:
+    return checkouts.clear()

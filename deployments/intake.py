@@ -1,10 +1,21 @@
-"""A command as people write it, to the list of arguments that is run without a shell."""
+"""Commands, steps and variables as people write them, to typed objects."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from deployments.models import StepKind
+from portal.core import limits
+
+COMMANDED: Final = (StepKind.COMMAND, StepKind.MIGRATE, StepKind.RESTART)
+VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}", re.ASCII)
+RESERVED: Final = ("SHIPROOM_", "LD_", "PYTHON")
+MOST_VALUE_CHARACTERS: Final = 500
 MOST_ARGUMENTS: Final = 100
 MOST_CHARACTERS: Final = 2000
 
@@ -55,3 +66,114 @@ def _check(place: int, argument: str) -> None:
         raise BadCommand(
             f"Argument {place} contains a character that no program can be given (NUL, or half a character)."
         )
+
+
+class BadStep(Exception):
+    """A step that cannot be; ``field`` is the one to mend."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One step of a pipeline; what its kind has no use for is empty. Raises ``BadStep``."""
+
+    kind: str
+    name: str
+    command: list[str] = field(default_factory=list)
+    undo: list[str] = field(default_factory=list)
+    probe: list[str] = field(default_factory=list)
+    url: str = ""
+    instructions: str = ""
+    wall_seconds: int = 0
+    again: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in StepKind.values:
+            raise BadStep("kind", f"There is no kind {self.kind!r}; there are: {', '.join(StepKind.values)}.")
+        if not self.name.strip() or len(self.name) > 60:
+            raise BadStep("name", "A step has a name of at most 60 characters.")
+        commanded = self.kind in COMMANDED
+        if commanded and not self.command:
+            raise BadStep("command", f"A {self.kind} step runs a command; name it.")
+        for name in ("command", "undo", "probe"):
+            if getattr(self, name) and not commanded:
+                raise BadStep(name, f"A {self.kind} step runs no command.")
+        if self.kind == StepKind.HEALTH:
+            check_url(self.url)
+        elif self.url:
+            raise BadStep("url", "Only a health step asks an address.")
+        if self.kind == StepKind.MANUAL and not self.instructions.strip():
+            raise BadStep("instructions", "Say what the person is to do.")
+        if self.kind != StepKind.MANUAL and self.instructions:
+            raise BadStep("instructions", "Only a manual step has instructions.")
+
+    def columns(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check_url(url: str) -> None:
+    """An address of http or https without a name or password in it. Raises ``BadStep``."""
+    try:
+        # what {NAME} becomes is the environment's; digits fit each part of an address
+        parts = urlsplit(re.sub(r"\{[A-Za-z_][A-Za-z0-9_]*\}", "1", url))
+        _ = parts.port
+    except ValueError as problem:
+        raise BadStep("url", f"That is no address: {problem}.") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or any(letter.isspace() for letter in url):
+        raise BadStep(
+            "url",
+            "An address begins with http:// or https:// and names a host, such as http://127.0.0.1:{PORT}/health.",
+        )
+    if parts.username or parts.password:
+        raise BadStep("url", "No name and no password in an address: everybody in the project sees it.")
+
+
+def pipeline(specs: Sequence[StepSpec]) -> list[StepSpec]:
+    """A whole pipeline. Raises ``BadStep``."""
+    most = limits.value("PIPELINE_MAX_STEPS")
+    if not specs:
+        raise BadStep("", "A pipeline has at least one step.")
+    if len(specs) > most:
+        raise BadStep("", f"A pipeline has at most {most} steps; these are {len(specs)}.")
+    return list(specs)
+
+
+class BadVariable(Exception):
+    """A line that is no variable; the message says which and why."""
+
+
+def variables(text: str) -> dict[str, str]:
+    """``NAME=value``, one a line. Raises ``BadVariable``."""
+    found: dict[str, str] = {}
+    for place, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        name, separator, value = line.partition("=")
+        name = name.strip()
+        if not separator:
+            raise BadVariable(f"Line {place} has no =; write NAME=value.")
+        found[name] = _checked(place, name, value.strip(), found)
+    most = limits.value("VARIABLES_MAX")
+    if len(found) > most:
+        raise BadVariable(f"At most {most} variables; these are {len(found)}.")
+    return found
+
+
+def _checked(place: int, name: str, value: str, found: dict[str, str]) -> str:
+    if not VARIABLE.fullmatch(name):
+        raise BadVariable(f"Line {place}: a name has letters, digits and _, begins with no digit, and has at most 60.")
+    if name.upper().startswith(RESERVED) or name.upper() == "PATH":
+        raise BadVariable(f"Line {place}: {name} is not for an environment to set.")
+    if name in found:
+        raise BadVariable(f"Line {place}: {name} is given twice.")
+    if len(value) > MOST_VALUE_CHARACTERS or "\x00" in value:
+        raise BadVariable(f"Line {place}: a value has at most {MOST_VALUE_CHARACTERS} characters, and no NUL.")
+    return value
+
+
+def written(variables: dict[str, str]) -> str:
+    """Variables as ``variables`` reads them."""
+    return "\n".join(f"{name}={value}" for name, value in variables.items())

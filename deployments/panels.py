@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from deployments.models import Environment, Service
+from django.db.models import Count, Exists, OuterRef
+
+from deployments import gates
+from deployments.models import Environment, Hold, HoldState, Service
+from deployments.queries import bounded
 from portal.core import access
 from portal.core.access import Role, within
 from tickets.models import Project
@@ -18,12 +22,19 @@ def register() -> None:
 
 
 def places_of(project: Project, reader: Any) -> Panel:
+    services = Service.objects.filter(project=project).annotate(steps=Count("pipeline")).order_by("name")
+    held = Hold.objects.filter(environment=OuterRef("pk"), state=HoldState.HOLDING)
+    environments = Environment.objects.filter(project=project).annotate(held=Exists(held)).order_by("place", "name")
+    found, places = bounded(services, SHOWN), bounded(environments, SHOWN)
     return Panel(
         "deployments/project_panel.html",
         {
             "project": project,
-            "services": list(Service.objects.filter(project=project).order_by("name")[:SHOWN]),
-            "environments": list(Environment.objects.filter(project=project).order_by("name")[:SHOWN]),
+            "services": found.rows,
+            "services_cut": found.cut,
+            "environments": places.rows,
+            "environments_cut": places.cut,
+            "policy": gates.policy_of(project),
             "owns": access.may(reader, within(Role.OWNER), project.scope),
             "releases": access.may(reader, within(Role.RELEASER), project.scope),
         },

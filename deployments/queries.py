@@ -1,33 +1,43 @@
-"""What the pages of deployments show: bounded, within the reader's scopes, a constant number of queries."""
+"""What the lists and the pages of places show: bounded, within the reader's scopes, a constant number of queries."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from deployments.models import Deployment, Step, StepState
-from portal.core.models import Activity
-from reviews.models import Finding
-from tickets import output
+from deployments import gates
+from deployments.models import Deployment, Environment, Hold, HoldState, Placement, Policy, Release, Service
+from reviews.models import Edge, Evidence, Finding, FindingState
+from tickets.models import Merge, Project
 from tickets.queries import Page, page_of, seen_by
 
-STEPS_SHOWN: Final = 50
+ROWS_SHOWN: Final = 50
+# names of a filter's lists
+NAMES_SHOWN: Final = 200
 
 
-def deployment_list(reader: Any, *, project: str, state: str, before: int | None) -> Page:
-    rows = Deployment.objects.select_related("service__project", "environment", "verdict")
-    rows = seen_by(reader, rows, "service__project")
-    if project:
-        rows = rows.filter(service__project__key=project)
-    if state:
-        rows = rows.filter(state=state)
-    return page_of(rows, before)
+def deployments() -> QuerySet[Deployment]:
+    """With all that a page says of one."""
+    return Deployment.objects.select_related(
+        "service__project", "environment", "verdict", "release__service", "previous__service"
+    )
 
 
-def requester(deployment: Deployment) -> str:
-    rows = Activity.objects.filter(subject=deployment.subject, verb="deployment.requested")
-    return rows.values_list("actor_label", flat=True).order_by("id").first() or ""
+def deployment_list(reader: Any, wanted: dict[str, str], before: int | None) -> Page:
+    rows = seen_by(reader, deployments(), "service__project")
+    same = {
+        "project": "service__project__key",
+        "service": "service__name",
+        "environment": "environment__name",
+        "state": "state",
+    }
+    return page_of(rows.filter(**{column: wanted[name] for name, column in same.items() if wanted.get(name)}), before)
+
+
+def names(reader: Any, places: QuerySet[Any]) -> list[str]:
+    """The names of those of these services or environments that the reader may see, for a filter's list."""
+    return list(seen_by(reader, places).order_by("name").values_list("name", flat=True).distinct()[:NAMES_SHOWN])
 
 
 def later(deployment: Deployment) -> Deployment | None:
@@ -38,43 +48,86 @@ def later(deployment: Deployment) -> Deployment | None:
     return rows.order_by("-id").first()
 
 
-class Reason(NamedTuple):
-    """Why the gate held, as it said it then; ``finding`` is as it is now."""
-
-    text: str
-    lift: str
-    ticket: str
-    finding: Finding | None
+# Places -------------------------------------------------------------------------
 
 
-class Gate(NamedTuple):
-    reasons: list[Reason]
-    more: int
+class Bounded(NamedTuple):
+    """Rows, and whether there are more."""
+
+    rows: list[Any]
+    cut: bool
 
 
-def gate(deployment: Deployment) -> Gate:
-    said = deployment.verdict.reasons
-    rows = Finding.objects.filter(pk__in=[reason["finding"] for reason in said]).annotate(
-        review=Max("occurrences__review")
+def bounded(rows: QuerySet[Any], most: int = ROWS_SHOWN) -> Bounded:
+    found = list(rows[: most + 1])
+    return Bounded(found[:most], len(found) > most)
+
+
+def holds_of(place: Release | Environment) -> Bounded:
+    """The newest first; at most one of them holds."""
+    return bounded(place.holds.select_related("cause").order_by("-pk"))
+
+
+def standing_in(environment: Environment) -> Bounded:
+    rows = Placement.objects.filter(environment=environment)
+    return bounded(rows.select_related("service", "release__service", "deployment").order_by("service__name"))
+
+
+def standing_of(service: Service) -> Bounded:
+    rows = Placement.objects.filter(service=service)
+    rows = rows.select_related("environment", "release__service", "deployment")
+    return bounded(rows.order_by("environment__place", "environment__name"))
+
+
+def deployments_to(environment: Environment) -> Bounded:
+    return bounded(deployments().filter(environment=environment).order_by("-pk"))
+
+
+def releases_of(service: Service, before: int | None) -> Page:
+    rows = Release.objects.filter(service=service).select_related("service")
+    held = Hold.objects.filter(release=OuterRef("pk"), state=HoldState.HOLDING)
+    return page_of(rows.annotate(held=Exists(held)), before)
+
+
+class Contents(NamedTuple):
+    """What a release holds, and what was open when it was made."""
+
+    deployments: Bounded
+    merges: Bounded
+    findings: Bounded
+    open_findings: list[Finding]
+    open_more: int
+
+
+def contents_of(release: Release) -> Contents:
+    merges = Merge.objects.filter(pk__in=release.merges).order_by("-pk")
+    fixes = Evidence.objects.filter(edge=Edge.COMMIT, ref__in=merges.order_by().values("merged_commit"))
+    fixed = Finding.objects.filter(series__project=release.service.project_id, pk__in=fixes.values("finding"))
+    known = release.open_findings[:ROWS_SHOWN]
+    return Contents(
+        bounded(deployments().filter(release=release).order_by("-pk")),
+        bounded(merges.select_related("ticket")),
+        bounded(_with_review(fixed.exclude(state=FindingState.WITHDRAWN)).order_by("-pk")),
+        list(_with_review(Finding.objects.filter(pk__in=known)).order_by("-pk")),
+        max(len(release.open_findings) - ROWS_SHOWN, 0),
     )
-    found = {finding.pk: finding for finding in rows}
-    reasons = [
-        Reason(reason["text"], reason["lift"], reason["ticket"], found.get(reason["finding"])) for reason in said
-    ]
-    return Gate(reasons, len(deployment.verdict.blocking) - len(reasons))
 
 
-class StepShown(NamedTuple):
-    step: Step
-    output: output.Output | None
+def _with_review(findings: QuerySet[Finding]) -> QuerySet[Finding]:
+    """With the newest review that tells of each."""
+    return findings.annotate(review=Max("occurrences__review"))
 
 
-def steps(deployment: Deployment) -> list[StepShown]:
-    """The steps in order; the last that ran, or runs, with its output."""
-    rows = list(deployment.steps.select_related("attempt").order_by("n")[:STEPS_SHOWN])
-    began = [step for step in rows if step.attempt_id]
-    return [StepShown(step, _output(step) if began and step is began[-1] else None) for step in rows]
+# Policies -----------------------------------------------------------------------
 
 
-def _output(step: Step) -> output.Output | None:
-    return output.newest(step.attempt_id, running=step.state == StepState.RUNNING) if step.attempt_id else None
+class PolicyShown(NamedTuple):
+    """What is in force, and the versions that a project made, the newest first."""
+
+    in_force: gates.InForce
+    versions: Bounded
+
+
+def policy_of(project: Project) -> PolicyShown:
+    versions = bounded(Policy.objects.filter(project=project).order_by("-number"))
+    return PolicyShown(gates.policy_of(project), versions)

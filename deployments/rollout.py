@@ -1,151 +1,224 @@
-"""A deployment's way: requested, judged, started if the gate is still open, run step by step."""
+"""A deployment's way: step after step, to its end or back.
+
+Every function here runs in the transaction of what it follows from: the end
+of a step's job, or a person's answer.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from deployments import gates
-from deployments.models import Deployment, DeploymentState, Environment, Service, Step, StepState, Verdict
+from deployments import gates, holds, placements, plans, proof, releases, requesting, step_jobs, telling
+from deployments.models import (
+    Deployment,
+    DeploymentState,
+    Interruption,
+    InterruptionState,
+    OnFailure,
+    Phase,
+    Placement,
+    Service,
+    Step,
+    StepKind,
+    StepState,
+)
 from deployments.transitions import DEPLOYMENT, STEP
-from portal.core import limits
 from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
-from portal.core.unit import unit_of_work
-from workers import children, queue
-from workers.children import Command
-from workers.claims import Claim
-from workers.failures import BadInput, JobFailed, TimedOut
-from workers.kinds import Ending
-from workers.models import Outcome
+from portal.core.unit import current
 
-STEP_KIND = "deployment.step"
-TWIN_SECONDS = 5
+# The start ----------------------------------------------------------------------
 
 
-def request(service: Service, environment: Environment, *, commit: str = "") -> Deployment:
-    """Ask the gate, and queue the deployment if it is open; a refused one is recorded with its reasons.
+def start(deployment: Deployment, merges: frozenset[int]) -> bool:
+    """Ask the gate again in the transaction that starts; false where it has closed meanwhile, or the plan is old.
 
-    The same request again within seconds, of a gate that sees the same, is the
-    same deployment. Raises ``Refused`` where another is on its way there.
+    ``merges`` is what the commit holds, measured just now.
     """
-    if service.project_id != environment.project_id:
-        raise Refused(f"{service} and {environment} are of different projects.")
-    with unit_of_work() as work:
-        # The service's lock orders two clicks: the second finds what the first made.
-        Service.objects.select_for_update().get(pk=service.pk)
-        verdict = gates.judge(service.project)
-        twin = _twin(service, environment, commit, verdict)
-        if twin is not None:
-            return twin
-        verdict.save(force_insert=True)
-        state = DeploymentState.QUEUED if verdict.go else DeploymentState.REFUSED
-        try:
-            with transaction.atomic():
-                deployment = Deployment.objects.create(
-                    service=service, environment=environment, commit=commit, verdict=verdict, state=state
-                )
-        except IntegrityError:
-            raise Refused(
-                f"A deployment of {service} to {environment} is on its way already. Wait for its end."
-            ) from None
-        after = {"state": state, "commit": commit, "blocking": verdict.blocking}
-        work.record("deployment.requested", deployment.subject, after=after)
-        DEPLOYMENT.announce(deployment)
-        if verdict.go:
-            Step.objects.create(
-                deployment=deployment, n=1, name="Deploy", command=service.command, state=StepState.WAITING
-            )
-            _enqueue(deployment)
-    return deployment
-
-
-def _twin(service: Service, environment: Environment, commit: str, verdict: Verdict) -> Deployment | None:
-    """What the first of two clicks made; once the gate sees something else, it is no twin."""
-    rows = Deployment.objects.filter(service=service, environment=environment, commit=commit)
-    recent = rows.filter(requested_at__gte=Wall(-TWIN_SECONDS)).select_related("verdict").order_by("-id").first()
-    return recent if recent and recent.verdict.digest == verdict.digest and recent.ended_at is None else None
-
-
-def _enqueue(deployment: Deployment) -> None:
-    queue.enqueue(
-        STEP_KIND,
-        subject=deployment.subject,
-        payload={"deployment": deployment.pk, "step": 1},
-        unique_key=f"{deployment.subject}/1",
-        exclusive=True,
-        audience=deployment.service.project.scope,
-    )
-
-
-def run(claim: Claim) -> None:
-    """The handler of kind "deployment.step"."""
-    step = _step(claim.payload)
-    if step is None:
-        raise BadInput("The step of this deployment is not there any more.")
-    if not _start(claim, step):
-        return
-    folder: Path = settings.DATA_DIR / "deployments" / str(step.deployment_id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    environment = children.allowed_environment([]) | {
-        "SHIPROOM_SERVICE": step.deployment.service.name,
-        "SHIPROOM_ENVIRONMENT": step.deployment.environment.name,
-        "SHIPROOM_COMMIT": step.deployment.commit,
-    }
-    command = Command(
-        argv=tuple(step.command), cwd=folder, env=environment, wall_seconds=limits.value("STEP_WALL_SECONDS")
-    )
-    result = children.run(claim, command)
-    result.forget()
-    record = result.record
-    with claim.fenced():
-        Step.objects.filter(pk=step.pk).update(exit_code=record.exit_code, message=record.message[:300])
-    if record.ended_by in {"wall_limit", "silence_limit"}:
-        raise TimedOut(f"The command timed out: {record.message}.")
-    if record.exit_code != 0:
-        raise JobFailed(f"The command failed: {record.message or f'exit code {record.exit_code}'}.")
-
-
-def _start(claim: Claim, step: Step) -> bool:
-    """Ask the gate again in the transaction that starts; false where it has closed meanwhile."""
-    deployment = step.deployment
-    with claim.fenced():
-        if deployment.state == DeploymentState.QUEUED:
-            verdict = gates.judge(deployment.service.project)
-            verdict.save(force_insert=True)
-            if not verdict.go:
-                DEPLOYMENT.move(
-                    deployment, "refuse", reason="The gate closed before the start.", verdict=verdict, ended_at=Wall()
-                )
-                return False
-            DEPLOYMENT.move(deployment, "start", verdict=verdict, started_at=Wall())
-        STEP.move(step, "start", attempt_id=claim.attempt_id)
+    # Two that start at once into one place, or one that outruns an older: one after the other.
+    Service.objects.select_for_update().get(pk=deployment.service_id)
+    assert deployment.release is not None
+    releases.measured(deployment.release, merges)
+    standing = plans.standing_release(deployment)
+    if (standing.pk if standing else None) != deployment.previous_id:
+        digest = plans.make(deployment, deployment.release, standing)
+        said = "Another release stands there since the plan was made; it was planned again."
+        DEPLOYMENT.move(deployment, "close", reason=said, previous=standing, plan_digest=digest)
+        return False
+    gate = gates.look(deployment)
+    gate.verdict.save(force_insert=True)
+    if not gate.is_open:
+        DEPLOYMENT.move(deployment, "close", reason="The gate closed before the start.", verdict=gate.verdict)
+        return False
+    try:
+        with transaction.atomic():
+            DEPLOYMENT.move(deployment, "start", verdict=gate.verdict, started_at=Wall())
+    except IntegrityError:
+        # The constraint is the last to say it: one at a time.
+        DEPLOYMENT.move(deployment, "close", reason="Another deployment is on its way there.", verdict=gate.verdict)
+        return False
+    _outrun(deployment)
     return True
 
 
-def settle(ending: Ending) -> None:
-    """Move step and deployment with the attempt that ended; within its budget the step waits for another try."""
-    step = _step(ending.payload)
-    if step is None or step.deployment.state == DeploymentState.REFUSED:
-        return
-    if ending.outcome is Outcome.SUCCEEDED:
-        STEP.move(step, "succeed")
-        DEPLOYMENT.move(step.deployment, "succeed", ended_at=Wall())
-        return
-    if not ending.final:
-        if step.state == StepState.RUNNING:
-            STEP.move(step, "wait_again", reason=ending.error[:300])
-        return
-    said = (ending.error.strip().splitlines() or ["It ended without a word."])[-1][:300]
-    if step.state in STEP.transitions["fail"].sources:
-        STEP.move(step, "fail", reason=said, message=said)
-    if step.deployment.state in DEPLOYMENT.transitions["fail"].sources:
-        DEPLOYMENT.move(step.deployment, "fail", reason=said, ended_at=Wall())
+def _outrun(deployment: Deployment) -> None:
+    """What was asked for earlier and still waits would put an older wish over a newer one."""
+    older = Deployment.objects.filter(
+        service=deployment.service_id,
+        environment=deployment.environment_id,
+        pk__lt=deployment.pk,
+        state__in=[DeploymentState.PREPARING, DeploymentState.WAITING, DeploymentState.QUEUED],
+    )
+    said = f"Deployment {deployment.pk}, asked for later, started first."
+    for other in older.select_related("service", "environment").order_by("pk"):
+        DEPLOYMENT.move(other, "cancel", reason=said, why=said, ended_at=Wall())
+        telling.ended(other, "cancel")
 
 
-def _step(payload: dict[str, Any]) -> Step | None:
-    rows = Step.objects.select_related("deployment__service__project", "deployment__environment")
-    return rows.filter(deployment_id=payload["deployment"], n=payload["step"]).first()
+# From step to step ----------------------------------------------------------------
+
+
+def advance(deployment: Deployment) -> None:
+    """What comes after a step that is done or skipped: the next one, or the end."""
+    phase = Phase.BACK if deployment.state == DeploymentState.ROLLING_BACK else Phase.FORWARD
+    step = _next(deployment, phase)
+    if step is None:
+        _come_back(deployment) if phase == Phase.BACK else _succeed(deployment)
+    elif step.kind == StepKind.MANUAL:
+        STEP.move(step, "ask", started_at=Wall())
+        _interrupt(deployment, step, "")
+    else:
+        step_jobs.enqueue(step)
+
+
+def _next(deployment: Deployment, phase: Phase) -> Step | None:
+    """The next step to do; on the way back without what undoes a step that never began."""
+    rows = Step.objects.filter(deployment=deployment, phase=phase, state=StepState.WAITING).order_by("n")
+    for step in rows:
+        step.deployment = deployment
+        if step.undoes is None or _began(deployment, step.undoes):
+            return step
+        STEP.move(step, "skip", reason=f"Step {step.undoes} never began.")
+    return None
+
+
+def _began(deployment: Deployment, n: int) -> bool:
+    return Step.objects.filter(deployment=deployment, n=n, started_at__isnull=False).exists()
+
+
+def failed(step: Step, said: str, *, stopped: bool, **changes: object) -> None:
+    """A step failed: a person decides, or the environment's own rule. One that a person stopped asks that person."""
+    deployment = step.deployment
+    STEP.move(step, "fail", reason=said, message=said[:300], ended_at=Wall(), **changes)
+    by_rule = deployment.environment.on_failure == OnFailure.ROLL_BACK and not stopped
+    if step.phase == Phase.FORWARD and by_rule and can_go_back(deployment):
+        roll_back(deployment, reason=f"{step.name} failed: {said}")
+    else:
+        _interrupt(deployment, step, said)
+
+
+def _interrupt(deployment: Deployment, step: Step, detail: str) -> None:
+    interruption = Interruption.objects.create(
+        deployment=deployment, step=step, detail=detail[:500], state=InterruptionState.OPEN
+    )
+    DEPLOYMENT.move(deployment, "interrupt", reason=f"{step.name}: {detail or step.instructions}"[:500])
+    current().record("interruption.opened", interruption.subject, after={"step": step.n, "detail": detail})
+    telling.interrupted(interruption)
+
+
+# The ends -------------------------------------------------------------------------
+
+
+def _succeed(deployment: Deployment) -> None:
+    verified = _verified(deployment, Phase.FORWARD)
+    DEPLOYMENT.move(deployment, "succeed", ended_at=Wall())
+    placements.put(deployment, deployment.release, verified=verified)
+    proof.stands(deployment, verified=verified)
+    telling.ended(deployment, "succeed")
+    _wake_others(deployment)
+
+
+def fail(deployment: Deployment, *, reason: str) -> None:
+    """A person ends it as it is. What stands there is not known any more, unless nothing was touched yet."""
+    DEPLOYMENT.move(deployment, "fail", reason=reason, why=reason[:500], ended_at=Wall())
+    if _touched(deployment):
+        placements.put(deployment, None, verified=False)
+        proof.stands(deployment, verified=False)
+    telling.ended(deployment, "fail")
+    _wake_others(deployment)
+
+
+def _touched(deployment: Deployment) -> bool:
+    """Whether a step began that changes what runs: any, where the pipeline names no such step."""
+    rows = Step.objects.filter(deployment=deployment, phase=Phase.FORWARD)
+    changing = rows.filter(kind__in=[StepKind.MIGRATE, StepKind.RESTART])
+    return (changing if changing.exists() else rows).filter(started_at__isnull=False).exists()
+
+
+def _verified(deployment: Deployment, phase: Phase) -> bool:
+    """Whether the service itself reported the commit, after whatever was done last."""
+    rows = Step.objects.filter(deployment=deployment, phase=phase, kind=StepKind.HEALTH)
+    return rows.filter(state=StepState.SUCCEEDED).exists() and not rows.exclude(state=StepState.SUCCEEDED).exists()
+
+
+def _wake_others(deployment: Deployment) -> None:
+    """What waited for the place is looked at now, not with the next tick."""
+    rows = Deployment.objects.filter(
+        service=deployment.service_id, environment=deployment.environment_id, state=DeploymentState.WAITING
+    )
+    for other in rows.select_related("service__project", "environment", "release", "verdict").order_by("pk"):
+        requesting.look_again(other)
+
+
+# The way back ---------------------------------------------------------------------
+
+
+def can_go_back(deployment: Deployment) -> bool:
+    return Step.objects.filter(deployment=deployment, phase=Phase.BACK, state=StepState.WAITING).exists()
+
+
+def stands_there(deployment: Deployment) -> bool:
+    """Whether this is the deployment that put there what stands there."""
+    return Placement.objects.filter(
+        service=deployment.service_id, environment=deployment.environment_id, deployment=deployment
+    ).exists()
+
+
+def roll_back(deployment: Deployment, *, reason: str, expected_version: int | None = None) -> None:
+    """Begin the way back, as it was planned. The release is held, so that nobody brings it again unasked.
+
+    Raises ``Refused`` where there is nothing to go back to, or another
+    deployment has the place.
+    """
+    # The place is taken again by one that had ended.
+    Service.objects.select_for_update().get(pk=deployment.service_id)
+    if not can_go_back(deployment):
+        raise Refused("There is no way back: nothing stood there before, and no step names what undoes it.")
+    if deployment.state == DeploymentState.SUCCEEDED and not stands_there(deployment):
+        raise Refused(
+            "Another deployment has followed there. Roll back that one, or deploy what you want to stand there."
+        )
+    try:
+        with transaction.atomic():
+            DEPLOYMENT.move(
+                deployment,
+                "roll_back",
+                expected_version=expected_version,
+                reason=reason,
+                why=reason[:500],
+                ended_at=None,
+            )
+    except IntegrityError:
+        raise Refused("Another deployment is on its way there. Wait for its end, or stop it.") from None
+    if deployment.release is not None:
+        holds.hold_release(deployment.release, cause=deployment, reason=f"Rolled back: {reason}")
+    advance(deployment)
+
+
+def _come_back(deployment: Deployment) -> None:
+    verified = _verified(deployment, Phase.BACK)
+    DEPLOYMENT.move(deployment, "come_back", reason=deployment.why, ended_at=Wall())
+    placements.put(deployment, deployment.previous, verified=verified)
+    proof.stands(deployment, verified=verified)
+    telling.ended(deployment, "come_back")
+    _wake_others(deployment)

@@ -1,8 +1,19 @@
-"""What a deployment and a step may do: one table each."""
+"""What a deployment, a step, an interruption, an approval and a hold may do: one table each."""
 
 from __future__ import annotations
 
-from deployments.models import Deployment, DeploymentState, Step, StepState
+from deployments.models import (
+    Approval,
+    ApprovalState,
+    Deployment,
+    DeploymentState,
+    Hold,
+    HoldState,
+    Interruption,
+    InterruptionState,
+    Step,
+    StepState,
+)
 from portal.core.lifecycle import Lifecycle, transition
 
 _D = DeploymentState
@@ -10,10 +21,20 @@ DEPLOYMENT: Lifecycle[Deployment] = Lifecycle(
     "deployment",
     DeploymentState,
     [
+        transition("wait", [_D.PREPARING], _D.WAITING),
+        transition("open", [_D.WAITING], _D.QUEUED),
+        # the gate closed again before the first step
+        transition("close", [_D.QUEUED], _D.WAITING),
         transition("start", [_D.QUEUED], _D.RUNNING),
-        transition("refuse", [_D.QUEUED], _D.REFUSED),
+        transition("interrupt", [_D.RUNNING, _D.ROLLING_BACK], _D.INTERRUPTED),
+        transition("go_on", [_D.INTERRUPTED], _D.RUNNING),
+        transition("go_on_back", [_D.INTERRUPTED], _D.ROLLING_BACK),
         transition("succeed", [_D.RUNNING], _D.SUCCEEDED),
-        transition("fail", [_D.QUEUED, _D.RUNNING], _D.FAILED),
+        transition("fail", [_D.RUNNING, _D.INTERRUPTED], _D.FAILED),
+        transition("roll_back", [_D.RUNNING, _D.INTERRUPTED, _D.SUCCEEDED], _D.ROLLING_BACK, "Roll back"),
+        transition("come_back", [_D.ROLLING_BACK], _D.ROLLED_BACK),
+        transition("refuse", [_D.PREPARING, _D.WAITING, _D.QUEUED], _D.REFUSED),
+        transition("cancel", [_D.PREPARING, _D.WAITING, _D.QUEUED], _D.CANCELLED, "Cancel"),
     ],
     subject=lambda deployment: deployment.subject,
     streams=lambda deployment: (deployment.subject, f"project:{deployment.service.project_id}"),
@@ -26,9 +47,37 @@ STEP: Lifecycle[Step] = Lifecycle(
     [
         transition("start", [_S.WAITING], _S.RUNNING),
         transition("wait_again", [_S.RUNNING], _S.WAITING),
+        transition("ask", [_S.WAITING], _S.NEEDS_PERSON),
+        transition("confirm", [_S.NEEDS_PERSON], _S.SUCCEEDED),
         transition("succeed", [_S.RUNNING], _S.SUCCEEDED),
-        transition("fail", [_S.WAITING, _S.RUNNING], _S.FAILED),
+        transition("fail", [_S.WAITING, _S.RUNNING, _S.NEEDS_PERSON], _S.FAILED),
+        transition("try_again", [_S.FAILED], _S.WAITING),
+        transition("skip", [_S.WAITING, _S.FAILED, _S.NEEDS_PERSON], _S.SKIPPED),
     ],
     subject=lambda step: f"step:{step.deployment_id}/{step.n}",
     streams=lambda step: (step.deployment.subject,),
+)
+
+INTERRUPTION: Lifecycle[Interruption] = Lifecycle(
+    "interruption",
+    InterruptionState,
+    [transition("answer", [InterruptionState.OPEN], InterruptionState.ANSWERED, "Answer")],
+    subject=lambda interruption: interruption.subject,
+    streams=lambda interruption: (interruption.deployment.subject,),
+)
+
+APPROVAL: Lifecycle[Approval] = Lifecycle(
+    "approval",
+    ApprovalState,
+    [transition("withdraw", [ApprovalState.GIVEN], ApprovalState.WITHDRAWN, "Withdraw")],
+    subject=lambda approval: f"approval:{approval.pk}",
+    streams=lambda approval: (approval.deployment.subject,),
+)
+
+HOLD: Lifecycle[Hold] = Lifecycle(
+    "hold",
+    HoldState,
+    [transition("lift", [HoldState.HOLDING], HoldState.LIFTED, "Lift")],
+    subject=lambda hold: hold.subject,
+    streams=lambda hold: (f"project:{(hold.environment or hold.release.service).project_id}",),  # type: ignore[union-attr]
 )

@@ -8,6 +8,8 @@ from typing import Any
 from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# They are about the code, and load every page of the site: `make lint` runs them, a worker at its start need not.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("shiproom")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -33,7 +33,12 @@ HOST = text("HOST", "127.0.0.1")
 PORT = number("PORT", 8000, 1, 65535)
 DATA_DIR = Path(text("DATA_DIR", str(BASE_DIR / "data"))).expanduser().absolute()
 TURN_WORKERS = number("TURN_WORKERS", 1, 0, 64)
+STEP_WORKERS = number("STEP_WORKERS", 1, 0, 64)
 SHORT_WORKERS = number("SHORT_WORKERS", 1, 0, 64)
+# Whether `up` loads the demo, and where its service is looked at.
+DEMO = flag("DEMO")
+DEMO_STAGING_PORT = number("DEMO_STAGING_PORT", 8091, 1, 65535)
+DEMO_PRODUCTION_PORT = number("DEMO_PRODUCTION_PORT", 8090, 1, 65535)
 # The machine's name in jobs that only its own workers may take: it must outlive a process, and a container.
 WORKER_HOST = text("WORKER_HOST", socket.gethostname())[:80]
 if not WORKER_HOST.isprintable() or " " in WORKER_HOST:
@@ -215,7 +220,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "csp",
-    "ninja",
 ]
 AUTH_USER_MODEL = "core.User"
 MIDDLEWARE = [

@@ -12,6 +12,7 @@ urlpatterns = [
     path("accounts/", include("portal.site.accounts")),
     path("api/v1/", api.urls),
     path("deployments/", include("deployments.urls")),
+    path("evidence/", include("deployments.evidence_urls")),
     path("reviews/", include("reviews.urls")),
     path("findings/", include("reviews.findings_urls")),
     path("", include("tickets.urls")),

@@ -8,6 +8,7 @@ from typing import Any, Final
 from portal.core import limits
 from portal.core.lifecycle import Change, Refused
 from portal.core.unit import unit_of_work
+from reviews import evidence
 from reviews.models import Finding, FindingState, Occurrence, Severity
 from reviews.transitions import ANSWERS, FINDING
 from tickets import keys
@@ -38,6 +39,9 @@ def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Tic
             Change(finding, "ticketed", {"ticket_id": ticket.pk}, f"Its ticket is {ticket.key}.")
             for finding, (ticket, _) in zip(bare, owners, strict=True)
         )
+        # A ticket that was there may have done its work already.
+        found = [finding for finding, (_, made) in zip(bare, owners, strict=True) if not made]
+        evidence.relate(found, reason="It has a ticket now.")
     made = {ticket.pk: ticket for ticket, made in owners if made}
     return [made[pk] for pk in sorted(made)]
 

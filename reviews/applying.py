@@ -15,7 +15,7 @@ from django.db.models import F, OuterRef, Subquery
 from portal.core import bulk
 from portal.core.lifecycle import Change, Gone, Refused, Stale
 from portal.core.unit import current, unit_of_work
-from reviews import prints
+from reviews import evidence, prints
 from reviews.deciding import changes, claimed, described
 from reviews.models import Finding, FindingState, ImportRow, Occurrence, Review, ReviewState, Series, Severity
 from reviews.reverting import Reverted, locked, revert
@@ -90,6 +90,8 @@ class _Applying:
         self.tickets = self._tickets()
         self.numbers: Counter[str] = Counter()
         self.changes: list[Change[Finding]] = []
+        # those to which a ticket, and all that it did, belongs from now on
+        self.owned: list[Finding] = []
 
     def run(self) -> Applied:
         gone = [row for row in self.rows if row.action != Action.NEW and row.finding_id not in self.findings]
@@ -102,6 +104,7 @@ class _Applying:
             self._change(row, self.findings[_finding_id(row)])
         FINDING.move_all(self.changes)
         self._make([row for row in self.rows if row.finding_id not in self.findings])
+        evidence.relate(self.owned, reason=f"{self.review} was applied.")
         self._say(known)
         self._keep_outcomes(known)
         count = self.numbers
@@ -121,6 +124,8 @@ class _Applying:
         if ticket:
             fields["ticket_id"] = ticket
             self.numbers["linked"] += 1
+        if ticket or (verb and finding.state == FindingState.WITHDRAWN and finding.ticket_id):
+            self.owned.append(finding)
         if verb:
             fields["answer"] = _answer(row) if verb != "open_again" else ""
         self.numbers[row.action if verb or row.action == Action.SEEN else Action.SEEN] += 1
@@ -145,16 +150,18 @@ class _Applying:
     # What is new ----------------------------------------------------------------
 
     def _make(self, rows: list[ImportRow]) -> None:
-        work = current()
+        work, scope = current(), f"project:{self.review.series.project_id}"
         made = [self._finding(row) for row in rows]
         Finding.objects.bulk_create(made, batch_size=bulk.CHUNK_ROWS)
         for row, finding in zip(rows, made, strict=True):
             row.finding_id = finding.pk
             self.findings[finding.pk] = finding
             self.numbers["new"] += 1
-            self.numbers["linked"] += bool(finding.ticket_id)
+            if finding.ticket_id:
+                self.numbers["linked"] += 1
+                self.owned.append(finding)
             after = {"title": finding.title, "severity": finding.severity, "state": finding.state}
-            work.record("finding.found", finding.subject, after=after, reason=_reason(self.review, row))
+            work.record("finding.found", finding.subject, after=after, reason=_reason(self.review, row), scope=scope)
         if made:
             # One event a stream for all of them.
             FINDING.announce(made[-1])

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Max
 
 from portal.core.unit import unit_of_work
-from reviews import planning
+from reviews import planning, telling
 from reviews.importing import BadInput as UnreadableDocument
 from reviews.importing import parse
 from reviews.models import Review, ReviewState, Series
@@ -134,6 +134,7 @@ def _fail(pk: int, error: str) -> None:
     review = _waiting(pk)
     if review is not None:
         REVIEW.move(review, "fail", reason=error[:500], error=error.strip().splitlines()[-1][:500])
+        telling.failed(review)
 
 
 def requeued(subject: str, payload: dict[str, Any]) -> None:

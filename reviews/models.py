@@ -312,6 +312,10 @@ class Edge(models.TextChoices):
 
     TURN = "turn", "Turn"
     COMMIT = "commit", "Commit"
+    RELEASE = "release", "Release"
+    # the fix stands there; and the service itself said so
+    DEPLOYMENT = "deployment", "Deployment"
+    HEALTH = "health", "Health"
 
 
 class Strength(models.TextChoices):
@@ -325,8 +329,10 @@ class Evidence(models.Model):
 
     finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="evidence", editable=False)
     edge = models.CharField(max_length=12, choices=Edge, editable=False)
-    # what is at its end: a turn's name, a commit
+    # what is at its end: a turn's name, a commit, a release's name, a deployment's number
     ref = models.CharField(max_length=200, editable=False)
+    # of deployment and health: where
+    place = models.CharField(max_length=130, blank=True, editable=False)
     strength = models.CharField(max_length=10, choices=Strength, editable=False)
     detail = models.CharField(max_length=300, blank=True, editable=False)
     by = models.CharField(max_length=254, editable=False)

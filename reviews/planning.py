@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Max
 
 from portal.core import bulk, limits
-from reviews import matching
+from reviews import matching, telling
 from reviews.deciding import Item, decide
 from reviews.importing.model import ParsedFinding, ParsedReview
 from reviews.matching import Known, Match, Print
@@ -93,6 +93,7 @@ def store(review: Review, plan: Draft) -> bool:
         subject_ticket=plan.subject_ticket,
         planned_on=plan.planned_on,
     )
+    telling.planned(review)
     return True
 
 

@@ -10,6 +10,7 @@ from django.db.models import F, OuterRef, Subquery
 from portal.core import bulk
 from portal.core.lifecycle import Change, Refused
 from portal.core.unit import unit_of_work
+from reviews import evidence
 from reviews.models import Finding, FindingState, Fingerprint, ImportRow, Occurrence, Review, ReviewState, Series
 from reviews.transitions import FINDING, REVIEW
 
@@ -105,7 +106,14 @@ class _Reverting:
             if change is not None:
                 changes.append(change)
                 versions[finding.pk] = row.before.get("version", 0)
+        # What a ticket did is no evidence of a finding that it lost.
+        owned = [
+            each.row
+            for each in changes
+            if "ticket_id" in each.fields or (each.verb == "withdraw" and each.row.ticket_id)
+        ]
         FINDING.move_all(changes)
+        evidence.relate(owned, reason=self.reason)
         self._keep_up(versions)
 
     def _of(self, row: ImportRow, finding: Finding) -> Change[Finding] | None:

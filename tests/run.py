@@ -19,11 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.engines import postgresql
+from tests.engines import postgresql, template
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("sqlite", "postgresql")
@@ -57,7 +58,12 @@ def main(argv: list[str]) -> int:
         _ensure_chromium()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
-        runs = [run for engine in engines for run in _start(engine, engines, rest, environment, Path(reports))]
+        templates = stack.enter_context(_templates(engines, environment))
+        runs = [
+            run
+            for engine in engines
+            for run in _start(engine, engines, rest, environment | templates[engine], Path(reports))
+        ]
         results = _finish(runs)
     for result in results:
         if strict:
@@ -88,6 +94,26 @@ def _servers(engines: tuple[str, ...]) -> Iterator[dict[str, str]]:
             stack.callback(server.stop)
             environment["TEST_DATABASE_URL"] = server.url
         yield environment
+
+
+@contextlib.contextmanager
+def _templates(engines: tuple[str, ...], environment: dict[str, str]) -> Iterator[dict[str, dict[str, str]]]:
+    """For each engine, what names the migrated database that its runs copy; gone afterwards, unless it was given."""
+    if len(engines) == 1 and environment.get(template.VARIABLE):
+        yield {engine: {} for engine in engines}
+        return
+    folder = Path(tempfile.mkdtemp(prefix="sr-t-", dir="/tmp"))
+    servers = {"sqlite": "sqlite:///", "postgresql": environment.get("TEST_DATABASE_URL", "")}
+    urls = {engine: template.place(servers[engine], folder, f"template_{os.getpid()}") for engine in engines}
+    settings = environment | {"DATA_DIR": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    try:
+        with ThreadPoolExecutor() as together:
+            list(together.map(lambda engine: template.make(urls[engine], servers[engine], settings), engines))
+        yield {engine: {template.VARIABLE: url} for engine, url in urls.items()}
+    finally:
+        for url in urls.values():
+            template.drop(url)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(slots=True)

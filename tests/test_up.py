@@ -20,6 +20,7 @@ import pytest
 
 from portal.site.launching import doors
 from tests.engines import children, leaks, postgresql
+from tests.engines.template import Template
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ("uvicorn", "worker -Q turns", "worker -Q short", " beat ")
@@ -90,20 +91,30 @@ def refusal(done: subprocess.CompletedProcess[str], variable: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def make_up(engine: str, database_url: str, valkey_url: str) -> Iterator[Callable[[], Up]]:
-    """Installations on the engine of this run: the embedded default, or servers by URL."""
+def make_up(engine: str, database_url: str, valkey_url: str, migrated: Template) -> Iterator[Callable[..., Up]]:
+    """Installations on the engine of this run: the embedded default, or servers by URL.
+
+    Each starts as a later start does, on a migrated database; ``new`` ones have an empty one.
+    """
     with contextlib.ExitStack() as stack:
 
-        def make() -> Up:
+        def make(*, new: bool = False) -> Up:
             folder = Path(tempfile.mkdtemp(prefix="sr-up-", dir="/tmp"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             port = postgresql.free_port()
             environment = plain_environment(DATA_DIR=str(folder / "data"), PORT=str(port))
             if engine == "postgresql":
                 name = f"up_{os.getpid()}_{port}"
-                postgresql.create_database(database_url, name)
+                url = postgresql.database_url(database_url, name)
                 stack.callback(postgresql.drop_database, database_url, name)
-                environment |= {"DATABASE_URL": postgresql.database_url(database_url, name), "REDIS_URL": valkey_url}
+                environment |= {"DATABASE_URL": url, "REDIS_URL": valkey_url}
+                if new:
+                    postgresql.create_database(database_url, name)
+            else:
+                (folder / "data").mkdir(mode=0o700)
+                url = f"sqlite:///{folder / 'data' / 'shiproom.sqlite3'}"
+            if not new:
+                migrated.copy_to(url)
             found = Up(folder / "data", port, environment)
             stack.callback(end, found)
             return found
@@ -117,8 +128,8 @@ def end(up: Up) -> None:
 
 
 @pytest.fixture(scope="module")
-def running(make_up: Callable[[], Up]) -> Iterator[Up]:
-    up = make_up()
+def running(make_up: Callable[..., Up]) -> Iterator[Up]:
+    up = make_up(new=True)
     up.start()
     yield up
     assert up.signal(signal.SIGTERM) == 0
@@ -185,7 +196,7 @@ def test_no_process_is_left(make_up, number, code):
 
 @pytest.mark.processes
 def test_a_signal_during_the_start_leaves_nothing(make_up):
-    up = make_up()
+    up = make_up(new=True)
     up.process = children.start([*command(), "up"], env=up.environment, cwd=ROOT, log=up.log)
     children.wait_for("prepare", lambda: up.pids("manage.py prepare"), process=up.process)
     assert up.signal(signal.SIGTERM) == 0

@@ -329,7 +329,7 @@ def _named(beginning: str) -> set[str]:
 
 
 def _tell(work: UnitOfWork, attachment: Attachment, ticket: Ticket, verb: str, version: int, **fields: Any) -> None:
-    work.record(f"ticket.{verb}", ticket.subject, **fields)
+    work.record(f"ticket.{verb}", ticket.subject, scope=f"project:{ticket.project_id}", **fields)
     work.announce(ticket.subject, Pointer("attachment", f"attachment:{attachment.pk}", version))
 
 

@@ -139,6 +139,19 @@ def fetched(project: Project) -> Fetched:
         return Fetched(path, branch, _target(project, path, branch))
 
 
+def named(project: Project, name: str) -> str:
+    """The commit of a branch or a tag, as the repository itself says now; empty where it has none of that name.
+
+    Names in the clone can be moved by an agent; what is asked for there is not looked up here. Raises
+    ``BadInput`` or ``GitFailed``.
+    """
+    found = source(project)
+    wanted = (f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}")
+    said = _asked(project, path_of(project), found, "ls-remote", *found.upload, "--", found.url, *wanted)
+    there = {ref: commit for commit, _, ref in (line.partition("\t") for line in said.splitlines())}
+    return next((there[ref] for ref in wanted if ref in there), "")
+
+
 def _must_be_whole(project: Project, path: str) -> None:
     # Unlike Path.is_dir, which raises where a folder above may not be entered.
     if not os.path.isdir(path):

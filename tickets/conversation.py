@@ -20,7 +20,7 @@ from portal.core.redaction import redact
 from portal.core.storable import is_storable, storable
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
 from portal.core.unseen import is_unseen
-from tickets import attachments
+from tickets import attachments, telling
 from tickets.locks import lock
 from tickets.models import Author, Delivery, DeliveryState, Message, Ticket, TicketState, Turn
 from tickets.transitions import DELIVERY
@@ -71,6 +71,7 @@ def post(
         )
         for file in found:
             attachments.receive(held, file, uploader=author, message=message)
+        telling.wrote(held, message)
     return message, True
 
 
@@ -142,7 +143,8 @@ def take(ticket: Ticket, turn: Turn) -> list[Message]:
         )
         if taken:
             numbers = [message.number for message in taken]
-            work.record("turn.took_messages", f"turn:{held.key}/{turn.seq}", after={"messages": numbers})
+            subject, scope = f"turn:{held.key}/{turn.seq}", f"project:{held.project_id}"
+            work.record("turn.took_messages", subject, after={"messages": numbers}, scope=scope)
             _announce(work, held, numbers[-1], version=1)
     return taken
 

@@ -11,7 +11,7 @@ from portal.core.models import Activity
 
 SHOWN: Final = 50
 PORTAL: Final = "Shiproom"
-_PROCESSES: Final = frozenset({"worker", "clock"})
+PROCESSES: Final = frozenset({"worker", "clock"})
 
 # What a verb is in a sentence after its actor; others are said by their name.
 _WORDS: Final = {
@@ -49,11 +49,42 @@ _WORDS: Final = {
     "reject": "rejected it",
     "waive": "waived it",
     "open_again": "opened it again",
-    "requested": "asked the gate",
+    "requested": "asked for it",
+    "wait": "planned it",
+    "judged": "judged it",
+    "open": "opened it",
+    "close": "closed it",
+    "interrupt": "asked a person",
+    "opened": "asked how it goes on",
+    "go_on": "went on",
+    "go_on_back": "went on",
+    "roll_back": "began the way back",
+    "come_back": "came back",
+    "cancel": "cancelled it",
+    "approved": "approved it",
+    "placed": "placed it",
+    "lift": "lifted it",
+    "skip": "skipped it",
+    "confirm": "confirmed it",
+    "try_again": "had it tried again",
+    "made": "made it",
+    "policy_set": "set the policy",
+    "service_added": "added a service",
+    "environment_added": "added an environment",
     "start": "began",
     "succeed": "succeeded",
     "refuse": "was refused",
     "changed": "changed its settings",
+    "posted": "wrote",
+    "withdrawn": "withdrew it",
+    "took_messages": "took the waiting messages",
+    "give_back": "gave it back",
+    "acknowledge": "read it",
+    "amended": "changed its text",
+    "named": "gave it a second name",
+    "found": "found it",
+    "evidence": "has evidence of its fix",
+    "evidence_withdrawn": "took evidence back",
     "attached": "attached",
     "removed": "removed the file",
     "let_in": "let in",
@@ -76,10 +107,17 @@ class Line:
 def of(subjects: Sequence[str]) -> list[Line]:
     """The newest entries about these subjects, newest first; one query, by index."""
     rows = Activity.objects.filter(subject__in=subjects).order_by("-id")[:SHOWN]
-    return [_line(row, first=subjects[0]) for row in rows]
+    return [line(row, first=subjects[0]) for row in rows]
 
 
-def _line(row: Activity, first: str) -> Line:
+def verbs_that_say(text: str) -> list[str]:
+    """The verbs whose words hold ``text``."""
+    wanted = text.lower()
+    return [verb for verb, words in _WORDS.items() if wanted in words]
+
+
+def line(row: Activity, first: str = "") -> Line:
+    """An entry in words; ``about`` says what of where that is not ``first``."""
     verb = row.verb.rpartition(".")[2]
     about = "" if row.subject == first else row.subject.partition(":")[2].rpartition("/")[2]
     named = (side[name] for name in ("user", "file") for side in (row.after, row.before) if name in side)
@@ -87,7 +125,7 @@ def _line(row: Activity, first: str) -> Line:
     return Line(
         at=row.at,
         # Which process it was, the admin tells.
-        actor=PORTAL if row.actor_kind in _PROCESSES else row.actor_label,
+        actor=PORTAL if row.actor_kind in PROCESSES else row.actor_label,
         kind=row.actor_kind,
         words=" ".join(filter(None, [_WORDS.get(verb, verb.replace("_", " ")), whom])),
         about=f"{row.subject.partition(':')[0]} {about}" if about else "",

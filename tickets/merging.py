@@ -10,7 +10,7 @@ from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.core.unit import current
-from tickets import checks, clones, conversation, followers, landing
+from tickets import checks, clones, conversation, followers, landing, telling
 from tickets.landing import Conflicts, Landed
 from tickets.models import CheckRun, Merge, MergeState, Ticket, TicketState, Turn, Workspace
 from tickets.transitions import MERGE, TICKET
@@ -56,7 +56,8 @@ def request(ticket: Ticket, turn: Turn, *, by: User) -> Job:
         accepted_by=by,
         state=MergeState.QUEUED,
     )
-    current().record("merge.asked", MERGE.subject(merge), after={"commit": merge.commit, "by": str(by)})
+    after = {"commit": merge.commit, "by": str(by)}
+    current().record("merge.asked", MERGE.subject(merge), after=after, scope=ticket.project.scope)
     return queue.enqueue(
         MERGE_KIND,
         subject=ticket.subject,
@@ -129,6 +130,7 @@ def settle(ending: Ending) -> None:
     elif ending.final:
         said = (ending.error.strip().splitlines() or ["It ended without a word."])[-1][:500]
         MERGE.move(merge, "fail", reason=said, detail=said, ended_at=Wall())
+        telling.came_back(merge, said)
         _move(merge.ticket, "keep_in_review", reason=f"The merge could not be done: {said}")
 
 
@@ -152,6 +154,7 @@ def _land(merge: Merge, landed: Landed) -> None:
 def _send_back(merge: Merge, detail: str) -> None:
     first = detail.partition("\n")[0]
     MERGE.move(merge, "send_back", reason=first[:500], detail=detail, ended_at=Wall())
+    telling.came_back(merge, first)
     if _move(merge.ticket, "send_back", reason=first[:500], accepted_commit=""):
         conversation.told(merge.ticket, detail)
 

@@ -23,7 +23,7 @@ from portal.core.models import User
 from portal.core.storable import is_storable
 from portal.core.unit import unit_of_work
 from portal.core.unseen import is_unseen
-from tickets import conversation, intake
+from tickets import conversation, intake, telling
 from tickets.locks import lock
 from tickets.models import Question, QuestionState, Ticket, TicketState, Turn
 from tickets.transitions import QUESTION, TICKET
@@ -78,6 +78,7 @@ def ask(turn: Turn, payload: str | Mapping[str, object]) -> Question:
         after = {"options": len(asked.options), "default": asked.default, "deadline_minutes": minutes}
         work.record("question.asked", QUESTION.subject(question), after=after)
         QUESTION.announce(question)
+        telling.asked(question)
         if minutes is not None and question.default is not None:
             subject, seconds = QUESTION.subject(question), minutes * intake.MINUTE_SECONDS
             scope = held.project.scope

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from portal.core import access
 from portal.core.access import Role, within
+from portal.core.models import User
 from portal.live import streams
 from tickets.models import Membership, Project, Ticket
 
@@ -67,6 +69,12 @@ def projects_with(user: Any, role: Role) -> QuerySet[Project]:
     """The projects in which ``user`` holds ``role`` or more, by key."""
     rows, held = Project.objects.order_by("key"), project_ids(user, role)
     return rows if held is None else rows.filter(pk__in=held)
+
+
+def readers(project: int, among: Iterable[int]) -> set[int]:
+    """Those of the people ``among``, by id, who may see the project now."""
+    rows = User.objects.filter(pk__in=set(among), is_active=True)
+    return set(rows.filter(Q(memberships__project=project) | Q(is_superuser=True)).values_list("pk", flat=True))
 
 
 def require(user: Any, role: Role, project: Project) -> None:

@@ -18,7 +18,7 @@ from django.db.models import Max
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
 from portal.core.storable import storable
-from tickets import conversation, followers, git, measuring, prompts, questions, sessions, workspaces
+from tickets import conversation, followers, git, measuring, prompts, questions, sessions, telling, workspaces
 from tickets.models import Purpose, Ticket, TicketState, Turn, TurnState, Workspace
 from tickets.sessions import Session
 from tickets.transitions import TICKET, TURN
@@ -202,6 +202,7 @@ def settle(ending: Ending) -> None:
         TURN.move(turn, turn_verb, reason=ending.error[:300], ended_at=Wall(), verdict=said[:300])
     if ticket.state in TICKET.transitions[ticket_verb].sources:
         TICKET.move(ticket, ticket_verb, reason=ending.error[:500])
+        telling.moved(ticket, ticket_verb)
     if turn is not None:
         _answer(ending, turn)
 

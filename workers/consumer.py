@@ -52,8 +52,8 @@ _looked_at = time.monotonic()
 
 def _begin(app: Any) -> process.WorkerProcess:
     """Once per process: with the broker at hand, or without it where it is down from the start."""
-    pool = Pool.TURNS if Pool.TURNS in app.amqp.queues.consume_from else Pool.SHORT
-    return process.current() or process.begin(pool)
+    queues = app.amqp.queues.consume_from
+    return process.current() or process.begin(next((pool for pool in Pool if pool in queues), Pool.SHORT))
 
 
 def _look_if_due() -> None:

@@ -85,7 +85,8 @@ def end_unsettled(job_id: int, fence: int, error: str, *, where: Q | None = None
             return False
         sentence = f"It ended, but what it was for could not be told: {error}"
         _end(job, JobState.DEAD, Outcome.FAILED, sentence, None)
-        work.record("job.unsettled", job.name, before={"state": "running"}, after={"state": "dead"}, reason=sentence)
+        moved: dict[str, Any] = {"before": {"state": "running"}, "after": {"state": "dead"}}
+        work.record("job.unsettled", job.name, reason=sentence, scope=job.audience, **moved)
         wakeups.after_commit(job.pool)
     return True
 

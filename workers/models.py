@@ -13,6 +13,7 @@ from portal.core.lifecycle import Tracked
 
 class Pool(models.TextChoices):
     TURNS = "turns", "Turns"
+    STEPS = "steps", "Deployment steps"
     SHORT = "short", "Short jobs"
 
 

@@ -128,12 +128,11 @@ def cancel(job: Job, *, reason: str) -> Job:
         state = Job.objects.filter(pk=job.pk).select_for_update().values_list("state", flat=True).first()
         if state == JobState.QUEUED:
             end_queued(job.pk, Outcome.CANCELLED, reason)
-            work.record(
-                "job.cancelled", job.name, before={"state": "queued"}, after={"state": "cancelled"}, reason=reason
-            )
+            ended: dict[str, Any] = {"before": {"state": "queued"}, "after": {"state": "cancelled"}}
+            work.record("job.cancelled", job.name, reason=reason, scope=job.audience, **ended)
         elif state == JobState.RUNNING:
             Job.objects.filter(pk=job.pk).update(cancel_at=Wall())
-            work.record("job.cancel_asked", job.name, before={"state": "running"}, reason=reason)
+            work.record("job.cancel_asked", job.name, before={"state": "running"}, reason=reason, scope=job.audience)
         else:
             raise Refused(f"Job {job.pk} is {state or 'gone'}: it has ended, so there is nothing to cancel.")
     job.refresh_from_db()
@@ -161,7 +160,8 @@ def requeue(job: Job) -> Job:
             raise Refused(f"Job {job.pk} is {job.state}; only a dead or cancelled job can be requeued.")
         # Earlier attempts stay as they were; they count no more against the budgets.
         Attempt.objects.filter(job_id=job.pk, counted=True).update(counted=False)
-        work.record("job.requeued", job.name, before={"state": job.state}, after={"state": "queued"})
+        before, after = {"state": job.state}, {"state": "queued"}
+        work.record("job.requeued", job.name, before=before, after=after, scope=job.audience)
         registered = kinds.get(job.kind)
         if registered and registered.requeued:
             registered.requeued(job.subject, job.payload)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from django.db.models import Q
 
 from portal.core import cause as causes
-from portal.core import clock, limits
+from portal.core import clock, limits, notifications
 from portal.core.cause import Actor
 from portal.core.clock import Wall
 from portal.live import publishing
@@ -20,6 +22,26 @@ log = structlog.get_logger(__name__)
 SWEEP_MOST_JOBS = 200
 PRUNE_EVERY_SECONDS = 600.0
 CLOCK = Actor("clock", "", "the clock")
+
+
+_watches: Final[list[Callable[[], object]]] = []
+
+
+def watch(look: Callable[[], object]) -> None:
+    """``look`` is called with every tick, by the layer whose rows wait for something. Many at once are harmless."""
+    if look not in _watches:
+        _watches.append(look)
+
+
+def look_around() -> None:
+    """Do what the layers above watch for; one that fails keeps no other from it."""
+    for look in _watches:
+        try:
+            look()
+        except Exception as problem:
+            log.exception("watch_failed", watch=look.__qualname__)
+            if failures.is_outage(problem):
+                raise
 
 
 def sweep() -> int:
@@ -46,8 +68,7 @@ def refuse_unknown() -> int:
     They are given the longest backoff first: new code may still be on its way
     to the processes that run it.
     """
-    known = kinds.names(Pool.SHORT, short=True) + kinds.names(Pool.SHORT, short=False)
-    known += kinds.names(Pool.TURNS, short=True) + kinds.names(Pool.TURNS, short=False)
+    known = [name for pool in Pool for short in (True, False) for name in kinds.names(pool, short=short)]
     waited = Wall(-limits.value("RETRY_CAP_SECONDS"))
     rows = Job.objects.filter(state=JobState.QUEUED, run_after__lt=waited).exclude(kind__in=known).order_by("id")
     found = list(rows.values_list("pk", "kind")[:SWEEP_MOST_JOBS])
@@ -70,11 +91,12 @@ _pruned_at = -PRUNE_EVERY_SECONDS
 
 
 def prune_if_due() -> bool:
-    """Every ten minutes of this process: forget events past their time, and processes long gone."""
+    """Every ten minutes of this process: forget old events, old notifications, and processes long gone."""
     global _pruned_at
     if time.monotonic() - _pruned_at < PRUNE_EVERY_SECONDS:
         return False
     _pruned_at = time.monotonic()
     publishing.prune(limits.value("EVENT_KEEP_HOURS"))
+    notifications.prune(limits.value("NOTIFICATIONS_KEPT_ROWS"))
     presence.forget_old(clock.now())
     return True

@@ -24,5 +24,6 @@ def tick(**_: Any) -> None:
     sweeping.sweep()
     sweeping.refuse_unknown()
     schedules.run_due()
+    sweeping.look_around()
     sweeping.announce_due()
     sweeping.prune_if_due()

@@ -1,8 +1,9 @@
 """Who may do what: declared once per operation, enforced at every door.
 
 A rule names an audience: ``PUBLIC``, ``SIGNED_IN``, ``ADMIN`` (people who
-administer this installation) or ``within(role)``: a role in the scope that
-the object lies in, such as ``project:3``. The layer that owns a kind of scope
+administer this installation), ``OWN`` (the one person whose it is, such as
+``user:7``; no admin either) or ``within(role)``: a role in the scope that the
+object lies in, such as ``project:3``. The layer that owns a kind of scope
 registers who holds which role there; this layer knows only the words.
 
 Pages, API, sockets and downloads all end in ``check``. A stranger to a scope
@@ -38,6 +39,7 @@ class Audience(enum.StrEnum):
     PUBLIC = "public"
     SIGNED_IN = "signed_in"
     ADMIN = "admin"
+    OWN = "own"
     SCOPE = "scope"
 
 
@@ -53,6 +55,7 @@ class Rule:
 PUBLIC: Final = Rule(Audience.PUBLIC)
 SIGNED_IN: Final = Rule(Audience.SIGNED_IN)
 ADMIN: Final = Rule(Audience.ADMIN)
+OWN: Final = Rule(Audience.OWN)
 
 
 def within(role: Role) -> Rule:
@@ -82,6 +85,16 @@ _holders: dict[str, Holder] = {}
 def register_scopes(scheme: str, holder: Holder) -> None:
     """``holder(user)`` answers with ``{"<scheme>:<id>": role}`` for all scopes of that user."""
     _holders[scheme] = holder
+
+
+def is_scope(name: str) -> bool:
+    """Whether ``name`` names a scope in which people hold roles."""
+    return name.partition(":")[0] in _holders
+
+
+def own_scope(user_id: int | str) -> str:
+    """The scope of what is one person's alone."""
+    return f"user:{user_id}"
 
 
 def is_admin(user: Any) -> bool:
@@ -120,6 +133,10 @@ def check(user: Any, rule: Rule, scope: str = "") -> None:
         return
     if isinstance(user, AnonymousUser) or not user.is_active:
         raise SignInFirst("Sign in first.")
+    if rule.audience is Audience.OWN:
+        if scope != own_scope(user.pk):
+            raise Hidden("There is nothing here for you.")
+        return
     if rule.audience is Audience.SIGNED_IN or is_admin(user):
         return
     if rule.audience is Audience.ADMIN:

@@ -20,8 +20,8 @@ from unfold.widgets import (
 )
 
 from portal.core import secrets, tokens
-from portal.core.adminsite import Admin, ReadOnly
-from portal.core.models import Activity, ApiToken, AppliedMigration, Secret, User
+from portal.core.adminsite import Admin, ReadOnly, Record
+from portal.core.models import Activity, ApiToken, AppliedMigration, Notification, Secret, User
 from portal.core.unit import unit_of_work
 
 
@@ -84,6 +84,14 @@ class ActivityPage(ReadOnly):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup == "subject" or super().lookup_allowed(lookup, value, request)
+
+
+@admin.register(Notification)
+class NotificationPage(Record):
+    list_display = ("at", "user", "title", "verb", "subject", "read_at")
+    list_select_related = ("user",)
+    search_fields = ("title", "subject", "verb", "user__email")
+    ordering = ("-at", "-id")
 
 
 class SecretForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -18,8 +18,8 @@ from django.db.models import AutoField, Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import TabularInline
-from unfold.forms import ActionForm
+from unfold.admin import StackedInline, TabularInline
+from unfold.forms import ActionForm, PaginationInlineFormSet
 
 from portal.core.access import is_admin
 from portal.core.deeds import Doing
@@ -250,6 +250,11 @@ class Rows(TabularInline):  # type: ignore[misc]
     can_delete = False
     show_change_link = True
 
+    @admin.display(description="State")
+    def standing_state(self, row: Any) -> str:
+        """The state in the words of the pages."""
+        return str(row.get_state_display())
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -271,6 +276,35 @@ class EditableRows(TabularInline):  # type: ignore[misc]
             control: Any = getattr(found.widget, "widget", found.widget)
             control.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
         return found
+
+
+class WholeRows(PaginationInlineFormSet):  # type: ignore[misc]
+    """Rows that are sent all together and take the place of those that are stored, whichever those are by then.
+
+    What is sent is no change of stored rows one by one, so it names none of them.
+    """
+
+    # what the admin tells its log of a formset that saves row by row
+    new_objects = changed_objects = deleted_objects = ()
+
+    def initial_form_count(self) -> int:
+        return 0 if self.is_bound else int(super().initial_form_count())
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        name = self.model._meta.pk.name
+        form.fields[name] = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> None:
+        """Nothing is compared with what is stored: it goes."""
+
+
+class EditableBlocks(StackedInline):  # type: ignore[misc]
+    """Rows with too many columns for a table, each as a block, edited and written together."""
+
+    formset = WholeRows
+    extra = 1
+    can_delete = False
 
 
 class SeenVersion(forms.ModelForm):  # type: ignore[type-arg]

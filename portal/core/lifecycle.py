@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from django.db import models
 from django.db.models import F, Q
 
-from portal.core import bulk, unit
+from portal.core import access, bulk, unit
 from portal.core.clock import Wall
 from portal.core.unit import Pointer, unit_of_work
 
@@ -190,9 +190,11 @@ class Lifecycle(Machine, Generic[M]):
                 row.version = version + 1
                 after = {name: plain(value) for name, value in change.fields.items()}
                 was, after = ({"state": state} | was, {"state": row.state} | after) if moved else (was, after)
-                subject = self.subject(row)
-                work.record(f"{self.kind}.{change.verb}", subject, before=was, after=after, reason=change.reason)
-                told.update(dict.fromkeys(self.streams(row), row))
+                streams = list(self.streams(row))
+                # Of many rows of a stream only the last is announced: the scope is said with each.
+                said: dict[str, Any] = {"reason": change.reason, "scope": next(filter(access.is_scope, streams), "")}
+                work.record(f"{self.kind}.{change.verb}", self.subject(row), before=was, after=after, **said)
+                told.update(dict.fromkeys(streams, row))
             for stream, row in told.items():
                 work.announce(stream, Pointer(self.kind, self.subject(row), row.version))
 

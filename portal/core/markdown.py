@@ -11,19 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import nh3
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.rules_block.table import table
-from markdown_it.rules_core import StateCore
-from markdown_it.rules_inline import StateInline
-from markdown_it.token import Token
 
 from portal.core.storable import storable
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
 MOST_CHARS: Final = 100_000
 # What one text may cost: a rule's look at a character, a line or a cell is one.
@@ -86,6 +87,9 @@ def _kept(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
+    # Of the processes only web lays out text.
+    from markdown_it import MarkdownIt
+
     parser = MarkdownIt("commonmark", {"html": False, "linkify": True, "breaks": True})
     parser.enable(["table", "strikethrough", "linkify"])
     # outbox.py is a file, not a site in Paraguay: only what says https:// is a link.
@@ -120,6 +124,8 @@ def _count_inline(state: StateInline, silent: bool) -> bool:
 
 def _bounded_table(state: StateBlock, line: int, end: int, silent: bool) -> bool:
     """A table is filled up to its first row's width: two thousand characters could ask for 65,000 cells."""
+    from markdown_it.rules_block.table import table
+
     if not silent and line + 2 <= end:
         marks = _line(state, line + 1)
         if "|" in marks and _DELIMITERS.fullmatch(marks):

@@ -75,10 +75,13 @@ class Activity(models.Model):
     request_id = models.CharField(max_length=40, editable=False)
     because = models.CharField(max_length=120, blank=True, editable=False)
     origin = models.CharField(max_length=100, blank=True, editable=False)
+    # whose history it is; empty where it is the installation's, null where it was written before this was kept
+    scope = models.CharField(max_length=80, blank=True, null=True, editable=False)  # noqa: DJ001
 
     class Meta:
         verbose_name_plural = "activity"
         indexes: ClassVar = [
+            models.Index(fields=["scope", "-id"], name="core_activity_scope"),
             models.Index(fields=["subject", "-id"], name="core_activity_subject"),
             models.Index(fields=["request_id"], name="core_activity_request"),
         ]
@@ -101,6 +104,7 @@ class Activity(models.Model):
             request_id=cause.request_id,
             because=cause.because[:120],
             origin=cause.origin[:100],
+            scope=record.scope,
         )
 
 
@@ -111,6 +115,35 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_storable(key): _storable(item) for key, item in value.items()}
     return [_storable(item) for item in value] if isinstance(value, list) else value
+
+
+class Notification(models.Model):
+    """Something that one person is told, until they have read it. The newest are kept, the rest is in the history."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications", editable=False
+    )
+    verb = models.CharField(max_length=60, editable=False)
+    subject = models.CharField(max_length=120, editable=False)
+    # what its reader must see; empty where they always may
+    scope = models.CharField(max_length=80, blank=True, editable=False)
+    title = models.CharField(max_length=200, editable=False)
+    url = models.CharField(max_length=300, editable=False)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    read_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "subject", "verb"],
+                condition=Q(read_at__isnull=True),
+                name="core_notification_unread_once",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["user", "-at", "-id"], name="core_notification_newest")]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Secret(models.Model):

@@ -23,7 +23,8 @@ _SHAPES: Final = re.compile(
     | (?P<jwt>\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\b)
     | (?P<bearer>(?<=bearer\ )[A-Za-z0-9._~+/=-]{12,})
     | (?P<url>(?<=://)[^/\s:@]*:[^/\s]+(?=@))
-    | (?P<pair>\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)\b["']?\s*[:=]\s*["']?)
+    | (?P<pair>\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)\b["']?\s*[:=]\s*["']?
+        | [?&](?:X-(?:Amz|Goog)-)?(?:Signature|sig)=)
         (?P<value>[^\s"',;}]{6,})
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,

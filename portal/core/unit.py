@@ -1,8 +1,8 @@
 """The unit of work: one transaction, its history and its events.
 
 Everything that changes state runs in one. On the way out, still inside the
-transaction, the Activity rows are written and then the events, streams locked
-in name order as the last locks of all (DESIGN, invariant 8); after the commit
+transaction, the Activity rows are written, then what people are told, then the
+events, streams locked in name order as the last locks of all; after the commit
 the hints go out. Nothing is published before commit, and nothing that was
 rolled back is recorded.
 """
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from django.db import transaction
 
+from portal.core import access
 from portal.core import cause as causes
 from portal.core.cause import Cause
 
@@ -55,12 +56,26 @@ class Record:
     after: dict[str, Any]
     reason: str
     cause: Cause
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one person is told; ``scope`` is what they must see to read it, and empty where they always may."""
+
+    user: int
+    verb: str
+    subject: str
+    scope: str
+    title: str
+    url: str
 
 
 @dataclass(slots=True)
 class UnitOfWork:
     records: list[Record] = field(default_factory=list)
     announced: list[tuple[str, Pointer]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     afterwards: dict[object, Callable[[], None]] = field(default_factory=dict)
 
     def record(
@@ -71,28 +86,48 @@ class UnitOfWork:
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
         reason: str = "",
+        scope: str = "",
     ) -> None:
-        """Write one Activity row at the end of this unit."""
-        self.records.append(Record(verb, subject, before or {}, after or {}, reason, causes.current()))
+        """Write one Activity row at the end of this unit.
+
+        Who may read it follows from ``scope``; left out, from what this unit
+        announces of the subject. What has none is for admins.
+        """
+        self.records.append(Record(verb, subject, before or {}, after or {}, reason, causes.current(), scope))
 
     def announce(self, stream: str, pointer: Pointer) -> None:
         """Write one event on ``stream`` at the end; the same object twice is one event."""
         self.announced.append((stream, pointer))
+
+    def notify(self, notice: Notice) -> None:
+        """Tell one person at the end of this unit; see ``notifications.notify``."""
+        self.notices.append(notice)
 
     def after_commit(self, key: object, action: Callable[[], None]) -> None:
         """Run ``action`` once after the commit, whatever else fails; the same key once."""
         self.afterwards.setdefault(key, action)
 
     def _write(self) -> None:
+        from portal.core import notifications
         from portal.core.models import Activity
 
+        self._place()
         Activity.objects.bulk_create([Activity.of(record) for record in self.records])
+        notifications.store(self.notices)
         for publisher in _publishers:
             pointers = self._by_stream()
             if pointers:
                 transaction.on_commit(publisher(pointers), robust=True)
         for action in self.afterwards.values():
             transaction.on_commit(action, robust=True)
+
+    def _place(self) -> None:
+        """Give each record its scope: its subject, or where that was announced, by itself or by whose stream it is."""
+        homes = {pointer.object: stream for stream, pointer in self.announced if access.is_scope(stream)}
+        within = {pointer.object: homes[stream] for stream, pointer in self.announced if stream in homes}
+        for record in self.records:
+            own = record.subject if access.is_scope(record.subject) else ""
+            record.scope = record.scope or own or homes.get(record.subject) or within.get(record.subject, "")
 
     def _by_stream(self) -> dict[str, list[Pointer]]:
         latest: dict[str, dict[tuple[str, str], Pointer]] = {}
@@ -120,13 +155,14 @@ def unit_of_work() -> Iterator[UnitOfWork]:
     """
     around = _open.get()
     if around is not None:
-        marks = len(around.records), len(around.announced), set(around.afterwards)
+        marks = len(around.records), len(around.announced), len(around.notices)
+        later = set(around.afterwards)
         try:
             with transaction.atomic():
                 yield around
         except BaseException:
-            del around.records[marks[0] :], around.announced[marks[1] :]
-            for key in set(around.afterwards) - marks[2]:
+            del around.records[marks[0] :], around.announced[marks[1] :], around.notices[marks[2] :]
+            for key in set(around.afterwards) - later:
                 del around.afterwards[key]
             raise
         return

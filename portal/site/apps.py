@@ -5,3 +5,9 @@ class SiteConfig(AppConfig):
     name = "portal.site"
     label = "portal_site"
     verbose_name = "Site"
+
+    def ready(self) -> None:
+        from portal.core.access import OWN
+        from portal.live import streams
+
+        streams.register("user", OWN, lambda name: name, label="Notifications")

@@ -11,7 +11,7 @@ from portal.core import guard
 from portal.core.access import is_admin
 from portal.core.guard import override
 from portal.site import health
-from portal.site.tallies import tallies
+from portal.site.tallies import numbers
 
 
 class Place(NamedTuple):
@@ -29,8 +29,12 @@ WORK: Final = (
     Place("/reviews/", "doc", "Reviews", "r"),
     Place("/findings/", "important", "Findings", "f"),
     Place("/deployments/", "ship", "Deployments", "d"),
+    Place("/deployments/environments/", "grid", "Environments", "e"),
     Place("/workers/", "worker", "Workers and jobs", "w"),
+    Place("/activity/", "clock", "Activity", "h"),
 )
+EVIDENCE: Final = (Place("/evidence/", "confirmed", "Evidence chains", "c"),)
+SAVED_VIEWS: Final = (Place("/evidence/?standing=present", "filter", "Fixed, not live"),)
 INSTALLATION: Final = (
     Place("/projects/", "box", "Projects", "p"),
     Place("/status/", "pulse", "Status", "s"),
@@ -46,14 +50,21 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if user is None or not user.is_authenticated:
         return {"theme": "system"}
     administers = is_admin(user)
+    counted = SimpleLazyObject(lambda: numbers(user))
     installation = INSTALLATION + (ADMINISTRATION if administers else ())
     return {
         "theme": user.theme,
-        "tallies": SimpleLazyObject(lambda: tallies(user)),
+        "tallies": SimpleLazyObject(lambda: counted.tallies),
+        "bell": SimpleLazyObject(lambda: counted.bell),
         "standing": _standing(),
         "version": health.release(),
-        "navigation": (("", WORK), ("Installation", installation)),
-        "place": _place(request.path, WORK + installation),
+        "navigation": (
+            ("", WORK),
+            ("Evidence", EVIDENCE),
+            ("Saved views", SAVED_VIEWS),
+            ("Installation", installation),
+        ),
+        "place": _place(request.path, WORK + EVIDENCE + installation),
         "schema_banner": _banner(),
         "administers": administers,
     }

@@ -67,12 +67,23 @@ STATES: Final[dict[str, Look]] = {
     "merged": Look("good", "done", "Merged"),
     "sent_back": Look("wait", "undo", "Sent back"),
     "parked": Look("", "clock", "Parked"),
+    "resting": Look("warn", "agent", "At rest"),
+    "message": Look("", "send", "Message"),
     # questions of agents
     "answered": Look("good", "check", "Answered"),
     "set_aside": Look("", "undo", "Set aside"),
     "overdue": Look("bad", "clock", "Overdue"),
-    # deployments
+    # deployments, their steps, approvals and holds
+    "preparing": Look("run", "run", "Preparing"),
+    "waiting_gate": Look("wait", "ask", "Waiting at the gate"),
+    "interrupted": Look("wait", "ask", "Needs a person"),
+    "rolling_back": Look("warn", "undo", "Rolling back"),
+    "rolled_back": Look("warn", "undo", "Rolled back"),
     "refused": Look("bad", "block", "Refused"),
+    "skipped": Look("warn", "x", "Skipped"),
+    "given": Look("good", "done", "Approved"),
+    "holding": Look("warn", "lock", "Held"),
+    "lifted": Look("", "undo", "Lifted"),
     # workers and processes
     "alive": Look("good", "pulse", "Alive"),
     "missing": Look("bad", "fail", "Lost"),

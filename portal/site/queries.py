@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
@@ -12,14 +12,16 @@ from django.db.models import BooleanField, Case, Count, Exists, F, Max, OuterRef
 from django.urls import reverse
 from django.utils.text import Truncator
 
+from deployments import needs
 from deployments.models import Deployment, DeploymentState
-from portal.core import access
+from portal.core import access, notifications
 from portal.core.clock import Wall
-from portal.core.models import User
+from portal.core.models import Notification, User
 from reviews.models import Finding, FindingState, Review, ReviewState, Severity
 from tickets.models import Project, Question, QuestionState, Ticket, TicketState
 from tickets.rights import project_ids
-from workers.models import Job, JobState
+from workers.agents import breakers
+from workers.models import AgentVersion, Attempt, Breaker, BreakerState, Job, JobState, Outcome
 
 PANEL_ROWS: Final = 8
 QUESTION_CHARS: Final = 140
@@ -48,14 +50,15 @@ def streams_of(user: Reader) -> list[str]:
 
 
 class Need(NamedTuple):
-    """One thing that waits, and the one action."""
+    """One thing that waits, and the one action: a link to ``url``, or a form that is posted to ``post``."""
 
     look: str
     title: str
     detail: str
-    since: datetime
+    since: datetime | None
     url: str
     action: str
+    post: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +91,24 @@ def critical_without_ticket(projects: set[int] | None) -> QuerySet[Finding]:
     return within(unowned, "series__project", projects)
 
 
-def deployments_held(projects: set[int] | None) -> QuerySet[Deployment]:
-    """Refused ones that nothing followed."""
-    later = Deployment.objects.filter(
-        service=OuterRef("service"), environment=OuterRef("environment"), id__gt=OuterRef("id")
-    )
-    refused = Deployment.objects.filter(~Exists(later), state=DeploymentState.REFUSED)
-    return within(refused, "service__project", projects)
-
-
 def dead_jobs(user: Reader) -> QuerySet[Job]:
     return jobs_of(user).filter(state=JobState.DEAD)
+
+
+def agents_at_rest(user: Reader) -> QuerySet[Breaker]:
+    """Breakers that are not closed, of the profiles that turns would use; whoever belongs to a project sees them."""
+    if not access.is_admin(user) and not access.roles(user):
+        return Breaker.objects.none()
+    newer = AgentVersion.objects.filter(
+        agent=OuterRef("agent_version__agent"), number__gt=OuterRef("agent_version__number")
+    )
+    used = Breaker.objects.filter(~Exists(newer), agent_version__agent__enabled=True)
+    return used.exclude(state=BreakerState.CLOSED)
+
+
+def unread_messages(user: Reader) -> QuerySet[Notification]:
+    """What people wrote on tickets that the reader takes part in."""
+    return notifications.unread(user).filter(verb="message.posted")
 
 
 def _panel(title: str, url: str, needs: Iterable[Need]) -> Panel:
@@ -111,13 +121,15 @@ def needs_of(user: Reader) -> list[Panel]:
     projects = project_ids(user)
     panels = [
         _questions(projects),
+        _messages(user),
         _ticket_panel("Tickets that need a person", "Open", ANSWERS, projects),
         _ticket_panel("Work to accept", "Review", ACCEPTANCE, projects),
         _plans(projects),
         _findings(projects),
-        _deployments(projects),
+        *_deployments(user, projects),
         _ticket_panel("Tickets that stopped", "Open", STOPPED, projects),
         _dead_jobs(user),
+        _agents_at_rest(user),
     ]
     return [panel for panel in panels if panel.needs]
 
@@ -209,23 +221,43 @@ def _findings(projects: set[int] | None) -> Panel:
     )
 
 
-def _deployments(projects: set[int] | None) -> Panel:
-    rows = deployments_held(projects).select_related("service__project", "environment", "verdict")
+def _deployments(user: Reader, projects: set[int] | None) -> list[Panel]:
+    """Each kind as ``deployments.needs`` tells it apart."""
+    return [
+        _deployment_panel("Approvals to give", "Approve", needs.to_approve(user), "#approvals"),
+        _deployment_panel("Deployments that need a person", "Decide", needs.interrupted(projects), "#interruption"),
+        _deployment_panel("Deployments held", "See reasons", needs.held(projects), "#gate"),
+        _deployment_panel("Deployments that failed", "Open", needs.fallen(projects)),
+    ]
+
+
+def _deployment_panel(title: str, action: str, rows: QuerySet[Deployment], place: str = "") -> Panel:
+    rows = rows.select_related("service__project", "environment", "verdict", "release__service")
     return _panel(
-        "Deployments held",
+        title,
         "/deployments/",
         (
             Need(
-                "refused",
+                row.state,
                 str(row),
-                f"{row.service.project.key} · {row.verdict}",
-                row.requested_at,
-                row.get_absolute_url(),
-                "See reasons",
+                _of_deployment(row),
+                row.ended_at or row.requested_at,
+                f"{row.get_absolute_url()}{place}",
+                action,
             )
             for row in rows.order_by("-id")[: PANEL_ROWS + 1]
         ),
     )
+
+
+def _of_deployment(row: Deployment) -> str:
+    what = f"{row.service.project.key} · {row.release or 'deployment ' + str(row.pk)}"
+    if row.state == DeploymentState.WAITING:
+        closed = str(row.verdict) if row.verdict and not row.verdict.go else "waits at its gate"
+        return f"{what} · {closed} · asked for by {row.requester}"
+    if row.state == DeploymentState.INTERRUPTED:
+        return f"{what} · {getattr(row, 'asks', None) or 'a step'} waits for an answer"
+    return f"{what} · {Truncator(row.why or str(row.verdict or row.get_state_display())).chars(QUESTION_CHARS)}"
 
 
 def _dead_jobs(user: Reader) -> Panel:
@@ -247,58 +279,55 @@ def _dead_jobs(user: Reader) -> Panel:
     )
 
 
-class Stat(NamedTuple):
-    title: str
-    number: int
-    detail: str
-    url: str
-    tone: str = ""
+def _messages(user: Reader) -> Panel:
+    rows = unread_messages(user).order_by("-at", "-id")[: PANEL_ROWS + 1]
+    return _panel(
+        "Messages to you",
+        f"{reverse('notifications')}?only=unread",
+        (
+            Need(
+                "message",
+                row.title,
+                "A ticket that you take part in",
+                row.at,
+                row.url,
+                "Read",
+                post=reverse("notification_open", args=[row.pk]),
+            )
+            for row in rows
+        ),
+    )
 
 
-def stats_of(user: Reader) -> list[Stat]:
-    projects = project_ids(user)
-    findings = within(Finding.objects.filter(state=FindingState.OPEN), "series__project", projects).aggregate(
-        all=Count("id"),
-        critical=Count("id", filter=Q(severity=Severity.CRITICAL)),
-        important=Count("id", filter=Q(severity=Severity.HIGH)),
+def _agents_at_rest(user: Reader) -> Panel:
+    rows = agents_at_rest(user).select_related("agent_version__agent").order_by("-retry_at", "id")[: PANEL_ROWS + 1]
+    last = Attempt.objects.filter(job_id=OuterRef("pk"), fence=OuterRef("fence"), outcome=Outcome.PARKED)
+    waiting = jobs_of(user).filter(Exists(last), state=JobState.QUEUED).values_list("lane").annotate(number=Count("id"))
+    parked = dict(waiting.order_by())
+    administers = access.is_admin(user)
+    return _panel(
+        "Agents at rest",
+        "/workers/?state=queued",
+        (
+            Need(
+                "resting",
+                f"{row.agent_version.agent} cannot work",
+                _of_breaker(row, parked.get(row.agent_version.agent.lane, 0)),
+                None,
+                reverse("admin:workers_agent_change", args=[row.agent_version.agent_id])
+                if administers
+                else "/workers/?state=queued",
+                "Look at it" if administers else "See its jobs",
+            )
+            for row in rows
+        ),
     )
-    tickets = within(Ticket.objects.exclude(state=TicketState.DONE), "project", projects).aggregate(
-        all=Count("id"),
-        running=Count("id", filter=Q(state=TicketState.RUNNING)),
-        queued=Count("id", filter=Q(state=TicketState.QUEUED)),
-    )
-    week = datetime.now(UTC) - timedelta(days=7)
-    shipped = within(Deployment.objects.filter(requested_at__gte=week), "service__project", projects).aggregate(
-        all=Count("id"),
-        done=Count("id", filter=Q(state=DeploymentState.SUCCEEDED)),
-        refused=Count("id", filter=Q(state=DeploymentState.REFUSED)),
-    )
-    jobs = counts(user)
-    return [
-        Stat(
-            "Open findings",
-            findings["all"],
-            f"{findings['critical']} critical, {findings['important']} important",
-            "/reviews/",
-            "bad" if findings["critical"] else "",
-        ),
-        Stat(
-            "Tickets not done", tickets["all"], f"{tickets['running']} running, {tickets['queued']} queued", "/tickets/"
-        ),
-        Stat(
-            "Jobs waiting",
-            jobs.queued,
-            f"{jobs.running} running, {jobs.dead} dead",
-            "/workers/?state=queued",
-            "bad" if jobs.dead else "",
-        ),
-        Stat(
-            "Deployments, 7 days",
-            shipped["all"],
-            f"{shipped['done']} done, {shipped['refused']} refused",
-            "/deployments/",
-        ),
-    ]
+
+
+def _of_breaker(breaker: Breaker, parked: int) -> str:
+    turns = f" {parked} turn{' is' if parked == 1 else 's are'} parked." if parked else ""
+    again = f" Next try at {breaker.retry_at.astimezone(UTC):%H:%M} UTC." if breaker.retry_at else ""
+    return f"{breakers.waiting(breaker)}{turns}{again if breaker.state == BreakerState.OPEN else ''}"
 
 
 def running_of(user: Reader) -> list[Ticket]:

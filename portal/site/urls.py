@@ -5,13 +5,21 @@ from __future__ import annotations
 from django.urls import path
 
 from portal.site import views
-from portal.site.pages import installation, jobs
+from portal.site.pages import activity, installation, jobs, notifications
 
 urlpatterns = [
     path("", views.needs_me, name="needs_me"),
     path("fragment/", views.needs_me_fragment, name="needs_me_fragment"),
     path("favicon.ico", views.favicon, name="favicon"),
     path("account/theme/", views.theme, name="theme"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/fragment/", activity.activity_fragment, name="activity_fragment"),
+    path("notifications/", notifications.listed, name="notifications"),
+    path("notifications/fragment/", notifications.fragment, name="notifications_fragment"),
+    path("notifications/bell/", notifications.bell, name="notifications_bell"),
+    path("notifications/read/", notifications.read_all, name="notifications_read_all"),
+    path("notifications/<int:number>/open/", notifications.open_line, name="notification_open"),
+    path("notifications/<int:number>/read/", notifications.read, name="notification_read"),
     path("workers/", jobs.jobs, name="jobs"),
     path("workers/fragment/", jobs.jobs_fragment, name="jobs_fragment"),
     path("workers/jobs/<int:number>/", jobs.job, name="job"),

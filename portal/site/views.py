@@ -15,7 +15,7 @@ from portal.core.access import PUBLIC, SIGNED_IN
 from portal.core.doors import page
 from portal.core.models import User
 from portal.live import streams
-from portal.site import queries
+from portal.site import chronicle, figures, queries
 
 
 @page("site.needs_me", SIGNED_IN)
@@ -38,9 +38,10 @@ def _needs(request: HttpRequest) -> dict[str, Any]:
     return {
         "panels": panels,
         "projects": queries.has_projects(request.user),
-        "oldest": min((need.since for need in needs), default=None),
-        "stats": queries.stats_of(request.user),
+        "oldest": min((need.since for need in needs if need.since), default=None),
+        "stats": figures.stats_of(request.user),
         "running": queries.running_of(request.user),
+        "recent": chronicle.recent(request.user),
     }
 
 

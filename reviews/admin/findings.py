@@ -96,7 +96,7 @@ class ImportRows(Rows):
 
 class EvidenceRows(Rows):
     model = Evidence
-    fields = ("edge", "ref", "strength", "detail", "by", "at")
+    fields = ("edge", "ref", "place", "strength", "detail", "by", "at")
     readonly_fields = fields
     ordering = ("-at", "-id")
     per_page = 20

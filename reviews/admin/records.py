@@ -109,7 +109,7 @@ class FingerprintPage(Record):
 
 @admin.register(Evidence)
 class EvidencePage(Record):
-    list_display = ("finding", "edge", "ref", "strength", "by", "at")
+    list_display = ("finding", "edge", "ref", "place", "strength", "by", "at")
     list_filter = ("edge", "strength")
     list_select_related = ("finding",)
     search_fields = ("=finding__id", "ref")

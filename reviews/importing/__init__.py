@@ -2,6 +2,9 @@
 
 Pure Python, no database, no network: the same bytes always give the same result, every finding says which lines it
 was read from and why, and whatever looks like a finding and is none is listed with the reason.
+
+What a process needs that reads no document is imported here; the reader itself, with its hundreds of patterns to
+compile, when the first document is read.
 """
 
 from reviews.importing.export import to_json
@@ -25,7 +28,6 @@ from reviews.importing.model import (
     Status,
     TestPlan,
 )
-from reviews.importing.parse import parse
 
 __all__ = [
     "ActionItem",
@@ -49,3 +51,10 @@ __all__ = [
     "parse",
     "to_json",
 ]
+
+
+def parse(data: bytes, *, name: str = "") -> ParsedReview:
+    """Read a review document; BadInput is the only exception."""
+    from reviews.importing.reading import read
+
+    return read(data, name=name)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from reviews.importing import parse
 from reviews.importing.export import to_json
 from reviews.importing.model import BadInput
-from reviews.importing.parse import parse
 from reviews.importing.text import MAX_BYTES
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import ftfy
-from ftfy.badness import is_bad
-
 from reviews.importing.model import BadInput, Note
 
 MAX_BYTES = 2_000_000
@@ -88,6 +85,10 @@ def _repair(text: str) -> tuple[str, tuple[Note, ...]]:
     """Repair only the lines that look broken; a repair elsewhere would change what the author wrote."""
     if text.isascii():
         return text, ()
+    # Its tables are of use to the few documents that come here, and to no process that reads none.
+    import ftfy
+    from ftfy.badness import is_bad
+
     lines = text.split("\n")
     changed: list[int] = []
     budget = MAX_REPAIRED_TOTAL

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
-from reviews import evidence
+from reviews import evidence, standing
 from reviews.models import Finding, FindingState, Occurrence, Review
 from reviews.queries.document import Mark
 from reviews.transitions import FINDING
@@ -78,7 +78,7 @@ def findings(review: Review, only: str = "") -> Findings:
 
 def _row(said: Any) -> FindingRow:
     finding = said.finding
-    finding.newest_edge, finding.newest_ref = said.newest_edge, said.newest_ref
+    standing.carry_over(said, finding)
     evidence.mark([finding])
     return FindingRow(said, finding, FINDING.allowed(finding.state))
 

@@ -13,6 +13,7 @@ from tests.bad_inputs.forms import Found
 from tests.bad_inputs.sending import FORM, Sender
 from tests.factories import World
 from tests.signing_in import sign_in, static_root
+from tests.walking.objects import ENVIRONMENT, SERVICE
 from tickets.models import Project, Ticket
 
 __all__ = ["sign_in", "static_root"]
@@ -28,6 +29,8 @@ TEXTS = {
     "markup": MARKUP,
     "twice": "y",
 }
+# What a page makes of it is the same on both engines; what is stored of the others is not.
+ONLY_SHOWN = {"turned", "markup"}
 
 
 def wrong(bad: str, name: str, status: int, shown: str, changed: bool) -> str:
@@ -55,12 +58,16 @@ def with_text(form: Found, name: str, bad: str) -> dict[str, list[str]]:
     return fields
 
 
-def test_no_text_in_any_field_of_any_form_breaks_changes_or_loses_what_it_should_not(sender: Sender) -> None:
+def test_no_text_in_any_field_of_any_form_breaks_changes_or_loses_what_it_should_not(
+    sender: Sender, pytestconfig: pytest.Config
+) -> None:
+    elsewhere = ONLY_SHOWN if pytestconfig.getoption("part") == "engine" else set[str]()
+    texts = [bad for bad in TEXTS if bad not in elsewhere]
     found = []
     for form in sender.forms():
         # The account's own address in a form for a password is for the browser's memory.
         for name in (name for name in form.typed if name != "username"):
-            for bad in TEXTS:
+            for bad in texts:
                 answer, shown, changed = sender.send(form.action, with_text(form, name, bad))
                 if form.action.startswith("/admin/"):
                     # The admin shows stored text as its theme does: escaped, and in one direction with the page.
@@ -113,8 +120,8 @@ def test_no_form_without_its_token_changes_anything_or_loses_what_was_typed(worl
     ("address", "form", "model"),
     [
         ("/projects/new/", {"key": "NW", "title": "New"}, Project),
-        ("/deployments/services/new/?project=MC", {"title": "web", "command": "true"}, Service),
-        ("/deployments/environments/new/?project=MC", {"title": "live"}, Environment),
+        ("/deployments/services/new/?project=MC", SERVICE, Service),
+        ("/deployments/environments/new/?project=MC", ENVIRONMENT, Environment),
         ("/tickets/new/", {"project": "MC", "title": "Oil the door", "body": ""}, Ticket),
         ("/admin/tickets/ticket/add/", {"of_project": "MC", "title": "Oil the door", "body": ""}, Ticket),
     ],

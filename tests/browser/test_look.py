@@ -33,6 +33,9 @@ AXE: Final = {
 LOOKS: Final = (("light", 1280), ("dark", 1280), ("light", 390))
 PAGES: Final = {
     "needs-me": "/",
+    "notifications": "/notifications/",
+    "activity": "/activity/",
+    "activity-none": "/activity/?q=nothing&since=yesterday",
     "workers": "/workers/",
     "workers-dead": "/workers/?state=dead",
     "workers-none": "/workers/?state=queued&before=1",
@@ -63,6 +66,12 @@ PAGES: Final = {
     "deployment-new": "/deployments/new/",
     "service-new": "/deployments/services/new/?project=MC",
     "environment-new": "/deployments/environments/new/?project=MC",
+    "environments": "/deployments/environments/",
+    "service": "/deployments/services/1/",
+    "service-pipeline": "/deployments/services/1/pipeline/",
+    "environment": "/deployments/environments/1/",
+    "environment-edit": "/deployments/environments/1/edit/",
+    "policy": "/deployments/policies/MC/",
     "password": "/accounts/password/change/",
     "two-step": "/accounts/2fa/",
     "missing": "/nothing-here/",
@@ -84,6 +93,7 @@ PAGES: Final = {
     "admin-message": "/admin/tickets/message/1/change/",
     "admin-agent": "/admin/workers/agent/1/change/",
     "admin-user": "/admin/core/user/1/change/",
+    "admin-notifications": "/admin/core/notification/",
     "admin-secret": "/admin/core/secret/add/",
 }
 STRANGERS: Final = {
@@ -161,7 +171,6 @@ def site(stack: Stack, browser: Browser) -> Site:
     build.measured_ticket(Ticket.objects.get(key="MC-6"), world.operator, world.reviewer)
     build.sent_back_ticket(Ticket.objects.get(key="MC-4"), world.reviewer)
     build.running_ticket(Ticket.objects.get(key="MC-103"), world.reviewer)
-    stack.manage("collectstatic", "--noinput", "--verbosity", "0")
     stack.web()
     found = Site(stack, browser, world)
     found.cookies = [{"name": "shiproom", "value": session_of(world), "url": stack.base_url}]

@@ -23,7 +23,6 @@ def world(stack: Stack) -> World:
     from tests import factories
 
     found = factories.world()
-    stack.manage("collectstatic", "--noinput", "--verbosity", "0")
     stack.web()
     return found
 

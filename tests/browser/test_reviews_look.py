@@ -37,7 +37,6 @@ def site(stack: Stack, browser: Browser) -> Site:
     from tests import factories
 
     world = factories.world()
-    stack.manage("collectstatic", "--noinput", "--verbosity", "0")
     stack.web()
     found = Site(stack, browser, world)
     found.cookies = [{"name": "shiproom", "value": session_of(world), "url": stack.base_url}]

@@ -15,7 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.engines.stack import Stack, Template
+    from tests.engines.stack import Stack
+    from tests.engines.template import Template
     from tests.factories import World
 
 CHROMIUM_FLAGS = [
@@ -59,15 +60,41 @@ def world(db: None) -> World:
 
 
 @pytest.fixture(scope="session")
-def migrated(engine: str, database_url: str) -> Iterator[Template]:
-    """A migrated database to copy from."""
-    from tests.engines.stack import Template
+def django_db_keepdb() -> bool:
+    """pytest-django's: whether the database of the run is there already, a copy of what all runs share."""
+    from tests.engines import template
 
-    folder = Path(tempfile.mkdtemp(prefix="sr-t-", dir="/tmp"))
-    template = Template(engine, database_url, folder)
-    template.migrate()
-    yield template
-    template.drop()
+    return template.VARIABLE in os.environ
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_keepdb: bool, database_url: str, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """pytest-django's, asked right before the database is made."""
+    if not django_db_keepdb:
+        yield
+        return
+    from django.db import connections
+
+    from tests.engines import template
+
+    migrated: Template = request.getfixturevalue("migrated")
+    url = template.place(database_url, migrated.folder, f"test_{os.getpid()}")
+    migrated.copy_to(url)
+    connections["default"].settings_dict["TEST"]["NAME"] = template.name_of(url)
+    yield
+    connections.close_all()
+    template.drop(url)
+
+
+@pytest.fixture(scope="session")
+def migrated(database_url: str) -> Iterator[Template]:
+    """A migrated database to copy from."""
+    from tests.engines import template
+
+    with template.given_or_made(database_url, Path(tempfile.mkdtemp(prefix="sr-t-", dir="/tmp"))) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +18,7 @@ from django.db import connection
 from django.test import override_settings
 
 from portal.site.launching import commands, doors
-from tests.engines import children, leaks, postgresql
+from tests.engines import children, leaks, postgresql, template
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARK = "SHIPROOM_TEST_STACK"
@@ -157,7 +155,7 @@ def _speaking_to(database_url: str) -> Iterator[None]:
     """All connections of this process go to that database: they share one dictionary of settings."""
     before = connection.settings_dict["NAME"]
     connection.close()
-    connection.settings_dict["NAME"] = database_name(database_url)
+    connection.settings_dict["NAME"] = template.name_of(database_url)
     try:
         yield
     finally:
@@ -165,68 +163,6 @@ def _speaking_to(database_url: str) -> Iterator[None]:
         connection.settings_dict["NAME"] = before
 
 
-def database_name(database_url: str) -> str:
-    return (
-        database_url.removeprefix("sqlite:///")
-        if database_url.startswith("sqlite")
-        else database_url.rpartition("/")[2]
-    )
-
-
 def _flush(url: str) -> None:
     with redis.Redis.from_url(url) as store:
         store.flushall()
-
-
-@dataclass(slots=True)
-class Template:
-    """A migrated database that new ones are copied from."""
-
-    engine: str
-    server_url: str
-    folder: Path
-    made: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"template_{os.getpid()}"
-
-    @property
-    def url(self) -> str:
-        if self.engine == "sqlite":
-            return f"sqlite:///{self.folder / self.name}.sqlite3"
-        return postgresql.database_url(self.server_url, self.name)
-
-    def migrate(self) -> None:
-        if self.engine == "postgresql":
-            postgresql.create_database(self.server_url, self.name)
-        environment = {**os.environ, "DATABASE_URL": self.url}
-        argv = [sys.executable, str(ROOT / "manage.py"), "migrate", "--no-input", "-v", "0"]
-        done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"migrate of the template failed: {done.stderr[-2000:]}")
-
-    @contextlib.contextmanager
-    def copy(self) -> Iterator[str]:
-        """The URL of a fresh database, gone afterwards."""
-        self.made += 1
-        name = f"stack_{os.getpid()}_{self.made}"
-        if self.engine == "postgresql":
-            postgresql.create_database(self.server_url, name, template=self.name)
-            try:
-                yield postgresql.database_url(self.server_url, name)
-            finally:
-                postgresql.drop_database(self.server_url, name)
-            return
-        path = self.folder / f"{name}.sqlite3"
-        source, target = sqlite3.connect(self.url.removeprefix("sqlite:///")), sqlite3.connect(path)
-        with contextlib.closing(source), contextlib.closing(target):
-            source.backup(target)
-        yield f"sqlite:///{path}"
-        for left in self.folder.glob(f"{name}.sqlite3*"):
-            left.unlink()
-
-    def drop(self) -> None:
-        if self.engine == "postgresql":
-            postgresql.drop_database(self.server_url, self.name)
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from portal.core.access import Role
+from portal.core.clock import now
 from portal.core.models import Activity
-from reviews import answers, evidence
-from reviews.models import Evidence, Finding
+from portal.core.unit import unit_of_work
+from portal.live.models import Event
+from reviews import answers, applying, evidence, standing
+from reviews.links import Link
+from reviews.models import Edge, Evidence, Finding, Review, Strength
 from tests import factories
 from tests.reviews import build
 from tests.signing_in import Counted, SignIn, counted, sign_in, static_root
@@ -187,6 +196,36 @@ class TestStanding:
         answers.open_again(again(finding), reason="It squeaks again.")
         assert evidence.standing(again(finding)) == "open"
 
+    @pytest.mark.parametrize(
+        ("edges_", "said"),
+        [
+            (["commit", "deployment"], "Live: web in staging"),
+            (["commit", "deployment", "health"], "Verified live: web in staging"),
+            # brought nowhere, a release says no more than its commit
+            (["commit", "release"], "Fix present in 4be20aa1c"),
+            (["turn", "commit", "release", "deployment"], "Live: web in staging"),
+        ],
+    )
+    def test_the_edge_that_reaches_farthest_says_it(self, finding: Finding, edges_: list[str], said: str) -> None:
+        for edge in edges_:
+            place = "web in staging" if edge in {"deployment", "health"} else ""
+            Evidence.objects.create(finding=finding, edge=edge, ref=MERGED, strength="measured", by="x", place=place)
+        Finding.objects.filter(pk=finding.pk).update(state="fixed")
+        assert evidence.standing_of(again(finding)).sentence == said
+
+    def test_of_two_places_the_newer_says_it(self, finding: Finding) -> None:
+        for n, place in enumerate(["web in staging", "web in production"]):
+            at = now() + timedelta(minutes=n)
+            row = {"strength": "measured", "by": "x", "place": place, "at": at}
+            Evidence.objects.create(finding=finding, edge="deployment", ref=str(9 - n), **row)
+        Finding.objects.filter(pk=finding.pk).update(state="fixed")
+        assert evidence.standing_of(again(finding)).sentence == "Live: web in production"
+
+    def test_what_is_live_and_open_again_is_open(self, finding: Finding) -> None:
+        for edge in ("commit", "deployment", "health"):
+            Evidence.objects.create(finding=finding, edge=edge, ref="7", strength="measured", by="x", place="p")
+        assert evidence.standing(again(finding)) == "open"
+
     @pytest.mark.parametrize("verb", ["waive", "reject"])
     def test_what_nobody_means_to_fix_stands_nowhere(self, finding: Finding, verb: str) -> None:
         evidence.turn_ended(turn(finding, proven=True))
@@ -201,6 +240,119 @@ class TestStanding:
         (row,) = evidence.with_newest(Finding.objects.filter(pk=finding.pk))
         with django_assert_num_queries(0):
             assert evidence.standing_of(row).sentence == "Fix claimed by turn 2"
+
+
+EDGES = st.lists(
+    st.tuples(st.sampled_from(["turn", "commit", "release", "deployment", "health"]), st.integers(0, 5)), max_size=6
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(st.sampled_from(["open", "fixed", "waived", "rejected"]), EDGES), max_size=5))
+def test_a_filter_by_standing_finds_just_what_stands_so(world: World, rows: list[Any]) -> None:
+    with transaction.atomic():
+        for state, edges_ in rows:
+            found = build.finding(world.mc, state)
+            for n, (edge, minute) in enumerate(edges_):
+                at = now() + timedelta(minutes=minute)
+                Evidence.objects.create(
+                    finding=found, edge=edge, ref=f"MC-1/{n}", strength="claimed", by="x", place="p", at=at
+                )
+        every = standing.with_newest(Finding.objects.all())
+        words = {row.pk: standing.standing(row) for row in every}
+        assert words == {row.pk: standing.standing(row) for row in Finding.objects.all()}
+        for word in (standing.OPEN, standing.CLAIMED, standing.PRESENT, standing.LIVE, standing.VERIFIED):
+            found_by = set(standing.that_stand(every, word).values_list("pk", flat=True))
+            assert found_by == {pk for pk, said in words.items() if said == word}, word
+        transaction.set_rollback(True)
+
+
+class TestWriting:
+    LINK = Link(Edge.DEPLOYMENT, "7", Strength.MEASURED, "Deployment 7 brought web-1 there.", "Shiproom", "web in live")
+
+    def test_it_is_written_for_each_once_and_told_on_the_stream_of_the_project(self, world: World) -> None:
+        findings = [build.finding(world.mc, "fixed") for _ in range(3)]
+        assert evidence.write(findings, self.LINK)
+        events = Event.objects.filter(stream=world.mc.scope).count()
+        assert not evidence.write(findings, self.LINK)
+        assert Event.objects.filter(stream=world.mc.scope).count() == events
+        assert [row.place for row in Evidence.objects.all()] == ["web in live"] * 3
+        assert all(len(history(finding, "finding.evidence")) == 1 for finding in findings)
+
+    def test_the_moment_is_that_of_what_it_tells_of(self, finding: Finding) -> None:
+        then = now() - timedelta(days=2)
+        evidence.turn_ended(turn(finding, proven=True, ended_at=then))
+        assert finding.evidence.get().at == then
+
+    def test_what_is_taken_back_is_kept_by_the_history(self, world: World) -> None:
+        first, second = (build.finding(world.mc, "fixed") for _ in range(2))
+        evidence.write([first, second], self.LINK)
+        evidence.withdraw(Evidence.objects.filter(finding=first), reason="It was rolled back.")
+        assert [row.finding_id for row in Evidence.objects.all()] == [second.pk]
+        (gone,) = history(first, "finding.evidence_withdrawn")
+        assert (gone.before["place"], gone.reason) == ("web in live", "It was rolled back.")
+
+    def test_a_reopened_ticket_is_live_nowhere(self, finding: Finding, world: World) -> None:
+        evidence.merged(merge(finding, by=world.reviewer))
+        for edge in (Edge.RELEASE, Edge.DEPLOYMENT, Edge.HEALTH):
+            evidence.write([again(finding)], replace(self.LINK, edge=edge))
+        evidence.ticket_reopened(of(finding))
+        assert edges(finding) == []
+
+    def test_findings_are_fixed_by_a_commit_of_their_project_alone(self, finding: Finding, world: World) -> None:
+        theirs = build.finding(factories.project("XX", "Another"), "fixed")
+        withdrawn = build.finding(world.mc, "withdrawn")
+        for found in (finding, theirs, withdrawn):
+            Evidence.objects.create(finding=found, edge="commit", ref=MERGED, strength="measured", by="x")
+        assert evidence.fixed_by([MERGED, "e" * 40], world.mc) == [finding]
+
+
+class TestAnotherTicket:
+    """What a ticket did is evidence of the findings that it is the ticket of, whenever it became that."""
+
+    DOCUMENT = "# Review\n\n| Ticket | Severity | Title |\n|---|---|---|\n| {} | HIGH | The door squeaks at night |\n"
+
+    def test_a_finding_that_names_a_ticket_has_what_it_did_and_loses_it_with_its_import(
+        self, finding: Finding, world: World
+    ) -> None:
+        evidence.turn_ended(turn(finding, proven=True))
+        evidence.merged(merge(finding, by=world.reviewer))
+        review = build.applied(world.mc, self.DOCUMENT.format(of(finding).key))
+        found = Finding.objects.get(occurrences__review=review)
+        assert found.ticket == of(finding)
+        assert edges(found) == edges(finding) != []
+        applying.revert(Review.objects.get(pk=review.pk), reason="Too early.")
+        assert again(found).state == "withdrawn"
+        assert edges(found) == []
+        assert [row.reason for row in history(found, "finding.evidence_withdrawn")] == [
+            f"{review} was reverted: Too early."
+        ] * 2
+
+    def test_tickets_made_of_findings_bring_what_a_named_one_did(self, finding: Finding, world: World) -> None:
+        evidence.turn_ended(turn(finding, proven=True))
+        late = build.finding(world.mc)
+        Finding.objects.filter(pk=late.pk).update(ticket_key=of(finding).key)
+        assert answers.make_tickets([again(late)]) == []
+        assert edges(late) == edges(finding) != []
+
+    def test_what_ended_before_the_ticket_was_reopened_counts_for_nothing(self, finding: Finding, world: World) -> None:
+        with unit_of_work() as work:
+            old = turn(finding, seq=1, proven=True)
+            work.record("turn.finish", f"turn:{of(finding).key}/1")
+            work.record("ticket.reopen", of(finding).subject)
+            new = turn(finding, seq=2, proven=True)
+            work.record("turn.finish", f"turn:{of(finding).key}/2")
+        late = build.finding(world.mc)
+        Finding.objects.filter(pk=late.pk).update(ticket=of(finding))
+        evidence.relate([again(late)], reason="It has a ticket now.")
+        assert [edge[1] for edge in edges(late)] == [f"{of(finding).key}/{new.seq}"]
+        assert old.seq == 1
+
+    def test_a_finding_without_a_ticket_has_none(self, finding: Finding) -> None:
+        evidence.turn_ended(turn(finding, proven=True))
+        Finding.objects.filter(pk=finding.pk).update(ticket=None)
+        evidence.relate([again(finding)], reason="Its ticket is gone.")
+        assert edges(finding) == []
 
 
 class TestWhereItIsShown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,13 @@ class TestActions:
 
 
 class TestMatching:
+    def test_the_same_list_in_another_order_and_on_other_lines_changes_nothing(self, world: World) -> None:
+        build.applied(world.mc, table(DRAIN, UPLOAD, JITTER))
+        moved = [re.sub(r":(\d+)", lambda line: f":{int(line[1]) + 7}", row) for row in (JITTER, DRAIN, UPLOAD)]
+        rows = plan(world, *moved)
+        assert [row.action for row in rows] == ["seen"] * 3
+        assert {row.finding.title for row in rows if row.finding} == {row.item["title"] for row in rows}
+
     def test_a_reference_alone_identifies_nothing(self, world: World) -> None:
         build.applied(world.mc, table("H1 | HIGH | Outbox drain deletes rows it never sent | a.py |"))
         rows = plan(world, "H1 | HIGH | Template upload accepts anonymous requests | b.py |")

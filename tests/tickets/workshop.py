@@ -69,12 +69,13 @@ class Workshop:
         ticket.refresh_from_db()
         return newest(ticket)
 
-    def drain(self) -> int:
-        """Run what is due, as a worker of turns does; returns how many jobs it ran."""
+    def drain(self, pool: str = "turns") -> int:
+        """Run what is due, as a worker of the pool does; returns how many jobs it ran."""
         from workers.draining import Drain
         from workers.leases import LeaseKeeper
 
-        return Drain("turns", "turns@test", LeaseKeeper("turns@test"), lambda: False).run()
+        name = f"{pool}@test"
+        return Drain(pool, name, LeaseKeeper(name), lambda: False).run()
 
     def make_due(self) -> None:
         """What waits for another try waits no longer."""

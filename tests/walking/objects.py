@@ -9,15 +9,18 @@ from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from deployments import rollout
-from deployments.models import Environment, Service, Step, StepState
-from portal.core import secrets, tokens
+from deployments import holds, places, step_jobs
+from deployments.intake import StepSpec
+from deployments.models import Approval, Environment, Hold, Interruption, Release, Service, Step
+from portal.core import notifications, secrets, tokens
 from portal.core.access import Role
-from portal.core.models import User
+from portal.core.models import Notification, User
+from portal.core.unit import unit_of_work
 from reviews import answers, applying, documents
 from reviews.models import Finding, ImportRow, Occurrence
 from reviews.transitions import REVIEW
 from tests import factories
+from tests.deployments import build as builder
 from tests.factories import World
 from tickets import attachments, conversation, questions, work
 from tickets.models import Attachment, Turn, TurnState, Workspace
@@ -25,6 +28,14 @@ from tickets.turn_jobs import TURN_KIND
 from workers import claims
 from workers.models import Agent, AgentVersion, AttemptOutput, Job, Schedule
 
+# Whose the notification is, and the stream of notifications.
+TOLD = "viewer"
+# In these addresses a key is a project's.
+OF_PROJECTS = ("projects/", "api/v1/projects/", "deployments/policies/")
+# What an owner fills in for a service, and for an environment.
+SERVICE = {"title": "walked", "step-0-kind": "command", "step-0-step": "Go", "step-0-command": "true"}
+SERVICE |= {"step-0-wall_seconds": "0"}
+ENVIRONMENT = {"title": "walked", "place": "0", "approvals_needed": "0", "on_failure": "ask", "wait_hours": "72"}
 DOCUMENT = b"# Security review\n\n## H1: The door squeaks\n\nSeverity: Medium\n\nOil it.\n"
 
 
@@ -44,10 +55,15 @@ class Objects:
     row: ImportRow
     bare: Finding
     attachment: Attachment
+    notification: Notification
     service: Service
     environment: Environment
     deployment: Any
     step: Step
+    release: Release
+    hold: Hold
+    approval: Approval
+    interruption: Interruption
 
     def of(self, path: str) -> dict[str, object]:
         """The values of an address's parameters, by the part that it begins with."""
@@ -59,15 +75,21 @@ class Objects:
             "uidb36": "1",
             "turn": self.turn.seq,
         }
-        if path.startswith(("projects/", "api/v1/projects/")):
+        if path.startswith(OF_PROJECTS):
             found["key"] = self.world.mc.key
         elif path.startswith("accounts/"):
             found["key"] = "set-password"
         elif path.startswith("admin/"):
             found |= self.of_admin(path)
         numbers = {"reviews": self.review.pk, "deployments": self.deployment.pk, "workers": self.job.pk}
-        numbers |= {"tickets": self.attachment.pk, "findings": self.finding.pk}
-        begins = path.removeprefix("api/v1/").partition("/")[0]
+        numbers |= {"tickets": self.attachment.pk, "findings": self.finding.pk, "evidence": self.finding.pk}
+        numbers |= {"notifications": self.notification.pk}
+        numbers |= {"services": self.service.pk, "environments": self.environment.pk}
+        numbers |= {"releases": self.release.pk, "holds": self.hold.pk}
+        found |= {"approval": self.approval.pk, "interruption": self.interruption.pk, "attempt": self.step.attempt_id}
+        begins, _, rest = path.removeprefix("api/v1/").partition("/")
+        if begins == "deployments" and rest.partition("/")[0] in numbers:
+            begins = rest.partition("/")[0]
         if path.startswith("api/v1/reviews/"):
             found["n"] = self.row.n
         return found | {"number": numbers.get(begins, 0)}
@@ -84,7 +106,7 @@ class Objects:
 
     def missing(self, path: str) -> dict[str, object]:
         """Values of the same form that name nothing."""
-        names = {"key": "NO" if path.startswith(("projects/", "api/v1/projects/")) else "NO-1"}
+        names = {"key": "NO" if path.startswith(OF_PROJECTS) else "NO-1"}
         return {name: names.get(name, 999_999_999) for name in self.of(path)}
 
     @property
@@ -97,6 +119,7 @@ class Objects:
             "deployment": self.deployment.subject,
             "output": f"output:{self.attempt}",
             "jobs": "jobs",
+            "user": f"user:{self.notification.user_id}",
         }
 
     @property
@@ -127,6 +150,33 @@ class Objects:
             "api.review.leave_out": {"version": self.review.version, "left_out": True},
             "api.finding.answer": {"version": self.finding.version, "verb": "waive", "reason": "Walked."},
             "api.findings.make_tickets": {"findings": [self.bare.pk]},
+            **self.door,
+            "api.notification.read": None,
+            "api.notifications.read_all": {"until": notifications.place_of(self.notification)},
+        }
+
+    @property
+    def door(self) -> dict[str, Any]:
+        """What the operations of deployments are sent."""
+        version, reason = {"version": self.deployment.version}, {"reason": "Walked."}
+        step = {"kind": "command", "name": "Walk", "command": ["true"]}
+        return {
+            "api.deployment.request": {"service": "web", "environment": "live", "asked": "main"},
+            "api.deployment.approve": {"plan_digest": self.deployment.plan_digest},
+            "api.deployment.withdraw": reason,
+            "api.deployment.look_again": None,
+            "api.deployment.cancel": version | reason,
+            "api.deployment.stop": {"step": self.step.n} | reason,
+            "api.deployment.answer": {"interruption": self.interruption.pk, "choice": "retry"},
+            "api.deployment.roll_back": version | reason,
+            "api.service.add": {"name": "walked", "steps": [step]},
+            "api.service.change": {"version": self.service.version, "steps": [step]},
+            "api.environment.add": {"name": "walked"},
+            "api.environment.change": {"version": self.environment.version, "place": 2},
+            "api.environment.hold": reason,
+            "api.policy.set": {"number": 1, "severities": ["high"]},
+            "api.release.hold": reason,
+            "api.hold.lift": {"version": self.hold.version} | reason,
         }
 
     @property
@@ -139,10 +189,10 @@ class Objects:
             "findings.make_tickets": (Role.OPERATOR, {"finding": self.bare.pk}),
             "deployments.new": (
                 Role.RELEASER,
-                {"service": self.service.pk, "environment": self.environment.pk, "commit": "abcdef1"},
+                {"service": self.service.pk, "environment": self.environment.pk, "asked": "abcdef1"},
             ),
-            "deployments.new_service": (Role.OWNER, {"title": "walked", "command": "true"}),
-            "deployments.new_environment": (Role.OWNER, {"title": "walked"}),
+            "deployments.new_service": (Role.OWNER, SERVICE),
+            "deployments.new_environment": (Role.OWNER, ENVIRONMENT),
         }
 
 
@@ -167,11 +217,6 @@ def build() -> Objects:
         series=review.series, identity="title:window", title="The window rattles", severity="low", state="open"
     )
     attachment, _ = attachments.receive(ticket, SimpleUploadedFile("door.txt", b"squeak"), uploader=world.operator)
-    service = Service.objects.create(project=world.mc, name="web", command=["true"])
-    environment = Environment.objects.create(project=world.mc, name="live")
-    deployment = rollout.request(service, environment)
-    (claim,) = claims.claim("turns", [rollout.STEP_KIND], worker="turns@walk", most=1)
-    Step.objects.filter(deployment=deployment).update(state=StepState.RUNNING, attempt_id=claim.attempt_id)
     secrets.store("deploy-key", "canary-of-the-walk")
     tokens.issue(world.viewer, name="laptop", days=1, may_write=False)
     Schedule.objects.get_or_create(name="walked", defaults={"kind": "sweep", "every_seconds": 60})
@@ -188,11 +233,53 @@ def build() -> Objects:
         row=ImportRow.objects.get(review=review),
         bare=bare,
         attachment=attachment,
-        service=service,
-        environment=environment,
-        deployment=deployment,
-        step=Step.objects.get(deployment=deployment),
+        notification=_told(world, ticket),
+        **_deployed(world),
     )
+
+
+def _deployed(world: World) -> dict[str, Any]:
+    """A deployment that needs a person, in a step that a worker held; what holds its release; a policy."""
+    service = places.add_service(world.mc, name="web", steps=[StepSpec("command", "Deploy", command=["true"])])
+    environment = places.add_environment(world.mc, name="live", approvals_needed=1)
+    places.set_policy(world.mc, severities=["critical"], valid_hours=24, expected_number=0)
+    release = builder.release(service)
+    deployment = builder.deployment(
+        world.mc, "interrupted", service=service, environment=environment, release=release, commit=release.commit
+    )
+    step = builder.step(deployment, "failed", message="It hangs.")
+    with unit_of_work():
+        step_jobs.enqueue(step)
+    (claim,) = claims.claim("steps", [step_jobs.STEP_KIND], worker="steps@walk", most=1)
+    Step.objects.filter(pk=step.pk).update(attempt=claim.attempt_id)
+    interruption = Interruption.objects.create(deployment=deployment, step=step, detail="It hangs.", state="open")
+    approval = Approval.objects.create(
+        deployment=deployment, approver=world.releaser, approver_label="Releaser", target_digest="0", state="given"
+    )
+    return {
+        "service": service,
+        "environment": environment,
+        "deployment": deployment,
+        "step": Step.objects.get(pk=step.pk),
+        "release": release,
+        "hold": holds.hold_release(release, reason="It hangs."),
+        "approval": approval,
+        "interruption": interruption,
+    }
+
+
+def _told(world: World, ticket: Any) -> Notification:
+    told = getattr(world, TOLD)
+    with unit_of_work():
+        notifications.notify(
+            [told.pk],
+            verb="ticket.submit",
+            subject=ticket.subject,
+            scope=world.mc.scope,
+            title=f"{ticket.key} waits to be accepted",
+            url=ticket.get_absolute_url(),
+        )
+    return Notification.objects.get(user=told)
 
 
 def _turned(world: World) -> tuple[Any, Agent, Turn, Job]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -326,6 +327,23 @@ class TestOrderOfKinds:
                 queue.enqueue(name)
         drain()
         assert order[:6] == ["test.job"] * 2 + ["test.long"] + ["test.job"] * 2 + ["test.long"]
+
+    def test_the_last_of_many_that_queue_each_other_begins_no_deeper_than_the_first(
+        self, kind: Make, drain: DrainOnce
+    ) -> None:
+        depths: list[int] = []
+
+        def run(claim: Claim) -> None:
+            depths.append(len(inspect.stack(0)))
+            if len(depths) < 20:
+                with claim.fenced():
+                    queue.enqueue("test.job")
+
+        kind(run=run)
+        queue.enqueue("test.job")
+        drain()
+        assert len(depths) == 20
+        assert set(depths) == {depths[0]}
 
 
 def _record_settled(ending: Ending) -> None:

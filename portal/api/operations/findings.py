@@ -30,7 +30,7 @@ class FindingOut(Schema):
     severity: str
     category: str
     state: str
-    # "open", "fix claimed" or "fix present"; empty where it was rejected or waived
+    # "open", "fix claimed", "fix present", "live" or "verified live"; empty where it was rejected or waived
     standing: str
     version: int
     allowed: list[str]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-POOLS = ("turns", "short")
+POOLS = ("turns", "steps", "short")
 # What uvicorn would configure is configured by the settings: one form of log line, redacted.
 UVICORN_LOGGING = Path(__file__).with_name("uvicorn_logging.json")
 # Requests run in short-lived threads, so that only a pool keeps their connections.

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from portal.site.demo import folders, hosting
 from portal.site.launching import commands, doors, valkey
 from portal.site.launching.processes import Program
 
@@ -27,6 +28,10 @@ def preparation() -> Program:
     return _program("prepare", commands.manage("prepare"))
 
 
+def demo() -> Program:
+    return _program("load the demo", commands.manage("demo"))
+
+
 def web() -> Program:
     header = doors.host_header(settings.BASE_URL)
 
@@ -39,14 +44,15 @@ def web() -> Program:
 
 
 def background() -> list[Program]:
-    """Workers and beat: nobody waits for them, so they start once the pages answer."""
-    counts = {"turns": settings.TURN_WORKERS, "short": settings.SHORT_WORKERS}
+    """Workers, beat, the demo's machine: nobody waits for them, so they start once the pages answer."""
+    counts = {"turns": settings.TURN_WORKERS, "steps": settings.STEP_WORKERS, "short": settings.SHORT_WORKERS}
     workers = [
         _program(f"worker {pool}{number}", commands.worker(pool, number))
         for pool in commands.POOLS
         for number in range(1, counts[pool] + 1)
     ]
-    return [*workers, _program("beat", commands.beat())]
+    hosts = [_program("demo host", hosting.command())] if folders.folder().is_dir() else []
+    return [*workers, _program("beat", commands.beat()), *hosts]
 
 
 def _program(name: str, argv: list[str], ready: Callable[[], bool] = lambda: True) -> Program:

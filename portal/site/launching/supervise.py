@@ -117,6 +117,8 @@ class Supervisor:
         if store is not None:
             self._await(self._launch(store))
         self._finish(plan.preparation())
+        if settings.DEMO:
+            self._finish(plan.demo())
         self._await(self._launch(plan.web()))
 
     def _launch(self, program: Program) -> Child:

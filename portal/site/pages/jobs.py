@@ -130,8 +130,8 @@ def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
         "link": kinds.link(job.kind, job.subject),
         "attempts": attempts[:ATTEMPTS_SHOWN],
         "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
-        # only what runs in the pool of turns is sure to write something
-        "output": written if written and (written.text or written.running and job.pool == Pool.TURNS) else None,
+        # what runs in the pool of short jobs writes nothing
+        "output": written if written and (written.text or written.running and job.pool != Pool.SHORT) else None,
         "output_url": reverse("job_output", args=[job.pk]),
         "live_cursors": written.cursors if written else {},
         "waits_for_host": waits_for_host,

@@ -66,6 +66,8 @@ SHAPES = {
     "bearer": ("Authorization: Bearer abcdefghijklmnop.qrs", f"Authorization: Bearer {MARK}"),
     "url": ("postgres://app:s3cr3tpass@db:5432/x", f"postgres://{MARK}@db:5432/x"),
     "url with an at sign": ("redis://:p@ss@store/0", f"redis://{MARK}@store/0"),
+    "signed url": ("https://x.example/a?X-Amz-Signature=0a1b2c3d", f"https://x.example/a?X-Amz-Signature={MARK}"),
+    "url of a shared file": ("https://x.example/a?sv=2&sig=aB3%2Fxyz%3D", f"https://x.example/a?sv=2&sig={MARK}"),
     "pair": ("password=hunter22, user=x", f"password={MARK}, user=x"),
     "pair in JSON": ('{"api_key": "0123456789"}', f'{{"api_key": "{MARK}"}}'),
     "private key": ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter", f"{MARK}\nafter"),

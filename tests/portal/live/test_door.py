@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import struct
 import time
 
 import pytest
@@ -200,11 +202,38 @@ def test_one_person_cannot_take_all_sockets(serve, person, dial):
     _, other = person("bo@example.org", t1=10)
     assert dial(server, other).follow("room:1.a")["type"] == "following"
     first.socket.close()
-    deadline = time.monotonic() + 10
+    assert _dial_again(server, session, dial).follow("room:1.a")["type"] == "following"
+
+
+def test_a_connection_that_breaks_off_gives_its_place_back(serve, person, dial):
+    server = serve(USER_SOCKETS="1")
+    _, session = person(t1=10)
+    for _ in range(3):
+        client = _dial_again(server, session, dial)
+        assert client.follow("room:1.a")["type"] == "following"
+        # No closing handshake and no end of stream: the peer is gone, and says so with a reset at most.
+        client.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.socket.close()
+    assert _dial_again(server, session, dial).follow("room:1.a")["type"] == "following"
+
+
+def test_a_server_that_is_told_to_stop_closes_its_sockets_and_ends(serve, person, dial):
+    server = serve(USER_SOCKETS="7")
+    _, session = person(t1=10)
+    client = dial(server, session)
+    assert client.follow("room:1.a")["type"] == "following"
+    began = time.monotonic()
+    server.process.terminate()
+    assert client.closed(10) == 1012
+    server.process.wait(10)
+    assert time.monotonic() - began < 6
+
+
+def _dial_again(server, session, dial, seconds=10):
+    """A socket, once a place for it is free."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            client = dial(server, session)
-            break
+            return dial(server, session)
         except InvalidStatus:
             assert time.monotonic() < deadline
-    assert client.follow("room:1.a")["type"] == "following"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,6 +18,7 @@ from portal.live import frames
 from portal.live.cursor import NEW, NO_STREAM, NOWHERE, Cursor, Position, gapless, parse, resumes, same_life
 from portal.live.fanout import Mailbox, Watch
 
+pytestmark = pytest.mark.once
 NAME = "room:1"
 
 

@@ -5,6 +5,7 @@ Teams are Django groups: ``team:1:30`` is the role 30 in the scope ``team:1``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from portal.core.access import SIGNED_IN, Role, within
 from portal.live import streams
 
 WIDTH = 10
+SLOW_DOOR_SECONDS = 2.0
 FLOOD = "x" * 50_000
 
 
@@ -77,6 +79,12 @@ def everywhere(name: str) -> str | None:
     return ""
 
 
+def slowly(name: str) -> str | None:
+    """Whom it belongs to takes a while to find out."""
+    time.sleep(SLOW_DOOR_SECONDS)
+    return ""
+
+
 def register() -> None:
     access.register_scopes("team", held)
     streams.register("room", within(Role.VIEWER), team_of)
@@ -84,3 +92,4 @@ def register() -> None:
     streams.register("text", SIGNED_IN, everywhere, Heads(WIDTH))
     streams.register("flood", SIGNED_IN, everywhere, Heads(1))
     streams.register("tally", SIGNED_IN, everywhere, Tally())
+    streams.register("slow", SIGNED_IN, slowly)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from deployments.models import Deployment, Environment, Service, Verdict
+from deployments.models import Deployment, Environment, PipelineStep, Service, Verdict
 from reviews.models import ActionItem, Check, Finding, Fingerprint, ImportRow, Occurrence, Review, Series
 from tests.factories import World
 from tickets.models import Attachment, Delivery, KeyAlias, Message, Ticket, TicketState, Turn, Workspace
@@ -133,7 +133,8 @@ def _reviews(world: World, n: int) -> None:
 
 def _deployment(world: World, n: int) -> None:
 
-    service = Service.objects.create(project=world.mc, name=f"service-{n}", command=["true"])
+    service = Service.objects.create(project=world.mc, name=f"service-{n}")
+    PipelineStep.objects.create(service=service, n=1, kind="command", name="Deploy", command=["true"])
     environment = Environment.objects.create(project=world.mc, name=f"place-{n}")
     verdict = Verdict.objects.create(project=world.mc, digest="0" * 64, go=False, blocking=[1])
     Deployment.objects.create(service=service, environment=environment, verdict=verdict, state="refused")

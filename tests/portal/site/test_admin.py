@@ -13,7 +13,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from deployments.models import Deployment, Environment, Service
+from deployments.models import Deployment
 from portal.core import secrets
 from portal.core.models import Activity, Secret, User
 from reviews.models import Finding, Review
@@ -278,7 +278,7 @@ def test_engine_rows_cannot_be_written(world: World, fill: Fill, as_admin: Clien
     assert job.state == JobState.DEAD
 
 
-def test_the_whole_journey_can_be_made_in_the_admin(world: World, as_admin: Client) -> None:
+def test_a_document_becomes_findings_and_tickets_in_the_admin(world: World, as_admin: Client) -> None:
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     document = SimpleUploadedFile("review.md", b"# Review")
@@ -289,11 +289,6 @@ def test_the_whole_journey_can_be_made_in_the_admin(world: World, as_admin: Clie
     finding = Finding.objects.create(
         series=review.series, identity="F-1", title="A hole", severity="critical", state="open"
     )
-    service = Service.objects.create(project=world.mc, name="web", command=["true"])
-    place = Environment.objects.create(project=world.mc, name="production")
-    order = {"of_service": service.pk, "into": place.pk, "of_commit": "abcdef0"}
-    assert as_admin.post(url(Deployment, "add"), order).status_code == 302
-    assert Deployment.objects.get().state == "refused"
     _act(as_admin, Finding, "make_tickets", finding.pk)
     finding.refresh_from_db()
     assert finding.ticket is not None
@@ -303,12 +298,16 @@ def test_the_whole_journey_can_be_made_in_the_admin(world: World, as_admin: Clie
     _act(as_admin, Finding, "waive", finding.pk, reason="It is not reachable.")
     finding.refresh_from_db()
     assert (finding.state, finding.answer) == ("waived", "It is not reachable.")
-    assert as_admin.post(url(Deployment, "add"), order).status_code == 302
-    assert Deployment.objects.latest("id").state == "queued"
-    as_admin.post(url(Deployment, "add"), order, follow=True)
-    assert Deployment.objects.count() == 2, "the second of two clicks is the first's deployment"
-    other = as_admin.post(url(Deployment, "add"), order | {"of_commit": "abcdef1"}, follow=True)
-    assert "is on its way already" in other.content.decode()
+
+
+def test_the_second_of_two_clicks_asks_for_no_second_deployment(world: World, as_admin: Client) -> None:
+    from tests.deployments import build
+
+    order = {"of_service": build.service(world.mc).pk, "into": build.environment(world.mc).pk, "what": "main"}
+    for _ in range(2):
+        assert as_admin.post(url(Deployment, "add"), order).status_code == 302
+    assert Deployment.objects.get().state == "preparing"
+    as_admin.post(url(Deployment, "add"), order | {"what": "v2"})
     assert Deployment.objects.count() == 2
 
 

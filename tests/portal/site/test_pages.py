@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -73,6 +74,23 @@ def test_queries_do_not_grow_with_the_rows(world: World, fill: Fill, sign_in: Si
     with CaptureQueriesContext(connection) as many:
         client.get(url)
     assert len(many) == len(few)
+
+
+def test_a_page_opens_no_connection_of_its_own(world: World, fill: Fill, sign_in: SignIn) -> None:
+    fill(3)
+    client = sign_in(world.owner)
+    opened: list[str] = []
+
+    def note(connection: Any, **told: Any) -> None:
+        opened.append(connection.alias)
+
+    connection_created.connect(note)
+    try:
+        for url in FOR_ALL:
+            assert client.get(url).status_code == 200
+    finally:
+        connection_created.disconnect(note)
+    assert opened == []
 
 
 def test_a_list_costs_thirteen_queries(world: World, fill: Fill, sign_in: SignIn) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from tests.engines.template import Template
 from tests.portal.core.guard.databases import Database, Ground
 
 
 @pytest.fixture(scope="session")
-def ground(engine: str, database_url: str) -> Iterator[Ground]:
+def ground(engine: str, database_url: str, migrated: Template) -> Iterator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="sr-g-", dir="/tmp"))
-    made = Ground(engine, database_url, folder)
+    made = Ground(engine, database_url, folder, migrated)
     yield made
     made.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.engines import postgresql
+from tests.engines.template import Template, name_of
 
 ROOT = Path(__file__).resolve().parents[4]
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
@@ -64,8 +65,7 @@ class Database:
     def connected(self, alias: str = "own") -> Iterator[BaseDatabaseWrapper]:
         """This database as a connection of this process, under ``alias``."""
         settings: dict[str, Any] = copy.deepcopy(connections.settings["default"])
-        name = self.url.rpartition("/")[2] if self.engine == "postgresql" else self.url.removeprefix("sqlite:///")
-        connections.settings[alias] = settings | {"NAME": name}
+        connections.settings[alias] = settings | {"NAME": name_of(self.url)}
         try:
             yield connections[alias]
         finally:
@@ -75,27 +75,26 @@ class Database:
 
 
 class Ground:
-    """Makes databases: ``empty`` ones, and copies of one that was ``migrated`` once."""
+    """Makes databases: ``empty`` ones, and copies of ``template``."""
 
-    def __init__(self, engine: str, server: str, folder: Path) -> None:
-        self.engine, self.server, self.folder = engine, server, folder
-        self._template: Database | None = None
+    def __init__(self, engine: str, server: str, folder: Path, template: Template) -> None:
+        self.engine, self.server, self.folder, self.template = engine, server, folder, template
         self._made: list[str] = []
 
     def empty(self) -> Database:
         return self._make("template0")
 
     def migrated(self) -> Database:
-        if self._template is None:
-            self._template = self.empty()
-            done = self._template.manage("migrate", "--noinput", "-v", "0")
-            assert done.returncode == 0, done.stderr
-        return self.copy(self._template)
+        if self.engine == "postgresql":
+            return self._make(name_of(self.template.url))
+        made = self._make("")
+        self.template.copy_to(made.url)
+        return made
 
     def copy(self, template: Database) -> Database:
         """Another database with the structure and the rows of one that nobody is connected to."""
         if self.engine == "postgresql":
-            return self._make(template.url.rpartition("/")[2])
+            return self._make(name_of(template.url))
         made = self._make("")
         shutil.copy(template.folder / "own.sqlite3", made.folder)
         return made

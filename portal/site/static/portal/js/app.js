@@ -9,7 +9,7 @@ const KEYS_OFF = "shiproom-keys-off";
 const keysOff = () => localStorage.getItem(KEYS_OFF) === "1";
 let waitingForPlace = 0;
 
-const linkOf = (row) => [...row.querySelectorAll("a[href]")].find((link) => link.offsetParent !== null);
+const linkOf = (row) => [...row.querySelectorAll("a[href], button.as-link")].find((link) => link.offsetParent !== null);
 
 function step(direction) {
   const rows = [...document.querySelectorAll("main tbody tr, main .items > li")].filter(linkOf);

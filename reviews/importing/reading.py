@@ -17,7 +17,7 @@ from reviews.importing.text import decode
 from reviews.importing.titles import ref_prefix
 
 
-def parse(data: bytes, *, name: str = "") -> ParsedReview:
+def read(data: bytes, *, name: str = "") -> ParsedReview:
     """Read a review document; BadInput is the only exception."""
     text, notes = decode(data)
     document = read_document(text)

@@ -1,0 +1,77 @@
+"""Interruptions: a person says how a deployment goes on, once."""
+
+from __future__ import annotations
+
+from deployments import rollout
+from deployments.models import (
+    Choice,
+    Deployment,
+    Interruption,
+    InterruptionState,
+    Phase,
+    StepState,
+)
+from deployments.transitions import DEPLOYMENT, INTERRUPTION, STEP
+from portal.core.clock import Wall
+from portal.core.lifecycle import Refused
+from portal.core.models import User
+from portal.core.unit import unit_of_work
+
+# What takes a reason: it is in the record that something did not happen as planned.
+REASONED = {Choice.SKIP, Choice.FAIL, Choice.ROLL_BACK}
+
+
+def open_of(deployment: Deployment) -> Interruption | None:
+    rows = Interruption.objects.filter(deployment=deployment, state=InterruptionState.OPEN)
+    return rows.select_related("step").first()
+
+
+def choices_of(interruption: Interruption) -> list[Choice]:
+    """What may be answered, the likeliest first."""
+    manual = interruption.step.state == StepState.NEEDS_PERSON
+    found = [Choice.DONE if manual else Choice.RETRY, Choice.SKIP]
+    if interruption.step.phase == Phase.FORWARD and rollout.can_go_back(interruption.deployment):
+        found.append(Choice.ROLL_BACK)
+    return [*found, Choice.FAIL]
+
+
+def answer(interruption: Interruption, choice: str, *, by: User, reason: str = "") -> Interruption:
+    """Go on as ``choice`` says. Raises ``Refused`` where it was answered already, or does not fit."""
+    if choice not in choices_of(interruption):
+        raise Refused("That is no answer to this interruption.")
+    if choice in REASONED and not reason.strip():
+        raise Refused("Say why: it goes into the record of the deployment.")
+    deployment, step = interruption.deployment, interruption.step
+    with unit_of_work():
+        # The first of two answers wins; the row's own UPDATE decides.
+        INTERRUPTION.move(
+            interruption,
+            "answer",
+            reason=reason,
+            choice=choice,
+            note=reason[:500],
+            answered_by=by,
+            answered_label=str(by)[:254],
+            answered_at=Wall(),
+        )
+        step.deployment = deployment
+        if choice in {Choice.FAIL, Choice.ROLL_BACK} and step.state == StepState.NEEDS_PERSON:
+            STEP.move(step, "fail", reason=reason, message=f"Not done: {reason}"[:300], ended_at=Wall())
+        if choice == Choice.FAIL:
+            rollout.fail(deployment, reason=reason)
+        elif choice == Choice.ROLL_BACK:
+            rollout.roll_back(deployment, reason=reason)
+        else:
+            if choice == Choice.DONE:
+                STEP.move(step, "confirm", reason=reason, message=reason[:300], ended_at=Wall())
+            elif choice == Choice.RETRY:
+                STEP.move(step, "try_again", reason=reason)
+            else:
+                STEP.move(step, "skip", reason=reason, message=f"Skipped: {reason}"[:300], ended_at=Wall())
+            _go_on(deployment, step.phase)
+    return interruption
+
+
+def _go_on(deployment: Deployment, phase: str) -> None:
+    DEPLOYMENT.move(deployment, "go_on_back" if phase == Phase.BACK else "go_on")
+    rollout.advance(deployment)

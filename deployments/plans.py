@@ -1,0 +1,101 @@
+"""The plan of a deployment, both ways, as rows before the first step: what runs, and what would bring it back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from deployments.models import Deployment, Phase, Placement, Release, Step, StepKind, StepState
+
+# Going back to a release runs these of its pipeline again, unless a step says that it does not.
+_AGAIN: Final = {StepKind.COMMAND, StepKind.RESTART, StepKind.HEALTH}
+_NAMED: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class UnknownVariable(Exception):
+    """An address names a variable that the environment has not; the message says which."""
+
+
+def standing_release(deployment: Deployment) -> Release | None:
+    """What stands where this one goes; None for nothing, or where nobody knows."""
+    rows = Placement.objects.filter(service=deployment.service_id, environment=deployment.environment_id)
+    found = rows.select_related("release__service").first()
+    return found.release if found else None
+
+
+def make(deployment: Deployment, release: Release, previous: Release | None) -> str:
+    """Write the steps, in place of an older plan's, and return the plan's digest.
+
+    Raises ``UnknownVariable``; then nothing was written. Call it in the transaction that keeps the digest.
+    """
+    steps = steps_of(deployment, release, previous)
+    Step.objects.filter(deployment=deployment).delete()
+    Step.objects.bulk_create(steps)
+    return digest_of(deployment, release, previous, steps)
+
+
+def steps_of(deployment: Deployment, release: Release, previous: Release | None) -> list[Step]:
+    """The steps forward, then those back: what was done is undone from its end, then the previous release returns."""
+    variables: Mapping[str, str] = deployment.environment.variables
+    forward = [_step(spec, release, variables, Phase.FORWARD) for spec in release.pipeline]
+    back: list[Step] = []
+    for number, spec in reversed(list(enumerate(release.pipeline, start=1))):
+        if spec["undo"]:
+            undo = {**spec, "kind": StepKind.COMMAND, "name": f"Undo: {spec['name']}", "command": spec["undo"]}
+            step = _step({**undo, "probe": [], "url": ""}, release, variables, Phase.BACK)
+            step.undoes = number
+            back.append(step)
+    if previous is not None:
+        returning = [spec for spec in previous.pipeline if spec["again"] and spec["kind"] in _AGAIN]
+        back += [_step(spec, previous, variables, Phase.BACK) for spec in returning]
+    steps = [*forward, *back]
+    for n, step in enumerate(steps, start=1):
+        step.deployment, step.n = deployment, n
+    return steps
+
+
+def _step(spec: Mapping[str, Any], release: Release, variables: Mapping[str, str], phase: Phase) -> Step:
+    return Step(
+        phase=phase,
+        kind=spec["kind"],
+        name=spec["name"],
+        command=spec["command"],
+        probe=spec["probe"],
+        url=filled(spec["url"], variables),
+        instructions=spec["instructions"],
+        wall_seconds=spec["wall_seconds"],
+        commit=release.commit,
+        state=StepState.WAITING,
+    )
+
+
+def filled(url: str, variables: Mapping[str, str]) -> str:
+    """The address with the environment's values in it. Raises ``UnknownVariable``."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in variables:
+            raise UnknownVariable(f"The address {url} names {{{match[1]}}}, which is no variable of the environment.")
+        return str(variables[match[1]])
+
+    return _NAMED.sub(value, url)
+
+
+def digest_of(deployment: Deployment, release: Release, previous: Release | None, steps: list[Step]) -> str:
+    """Of all that an approval is about: this deployment; what, over what, by which steps, with which variables."""
+    told = [[step.n, step.phase, step.kind, step.command, step.probe, step.url, step.instructions] for step in steps]
+    content = [
+        deployment.pk,
+        release.digest,
+        previous.digest if previous else "",
+        deployment.environment.variables,
+        told,
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def cannot_be_undone(release: Release) -> list[str]:
+    """The steps that change what outlives the release, and name no way back."""
+    return [spec["name"] for spec in release.pipeline if spec["kind"] == StepKind.MIGRATE and not spec["undo"]]

@@ -1,0 +1,133 @@
+"""Asking for a deployment, its wait at the gate, and its end before the start."""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models import Q
+
+from deployments import gates, step_jobs, telling
+from deployments.gates import Gate
+from deployments.models import (
+    ENDED_STATES,
+    Deployment,
+    DeploymentState,
+    Environment,
+    PipelineStep,
+    Service,
+)
+from deployments.transitions import DEPLOYMENT
+from portal.core import cause as causes
+from portal.core.cause import Actor
+from portal.core.clock import Wall
+from portal.core.lifecycle import NotAllowedNow, Refused, Stale, amend
+from portal.core.models import User
+from portal.core.unit import unit_of_work
+from workers import failures
+
+log = structlog.get_logger(__name__)
+TWIN_SECONDS = 5
+LOOKED_AT = 100
+CLOCK = Actor("clock", "", "the clock")
+
+
+def request(service: Service, environment: Environment, *, asked: str = "", by: User | None = None) -> Deployment:
+    """Ask for a commit, branch or tag of ``service`` in ``environment``; empty: the target branch.
+
+    A worker looks it up, makes the release and the plan; then it waits at its
+    gate. The same request again within seconds is the same deployment. Raises
+    ``Refused``.
+    """
+    if service.project_id != environment.project_id:
+        raise Refused(f"{service} and {environment} are of different projects.")
+    with unit_of_work() as work:
+        # The service's lock orders two clicks: the second finds what the first made.
+        Service.objects.select_for_update().get(pk=service.pk)
+        if not PipelineStep.objects.filter(service=service).exists():
+            raise Refused(f"{service} has no steps yet. An owner of {service.project.key} adds them.")
+        twin = _twin(service, environment, asked, by)
+        if twin is not None:
+            return twin
+        deployment = Deployment.objects.create(
+            service=service,
+            environment=environment,
+            asked=asked,
+            requested_by=by,
+            requester=str(by or causes.current().actor.label)[:254],
+            state=DeploymentState.PREPARING,
+        )
+        after = {"service": service.name, "environment": environment.name, "asked": asked}
+        work.record("deployment.requested", deployment.subject, after=after)
+        DEPLOYMENT.announce(deployment)
+        step_jobs.prepare(deployment)
+    return deployment
+
+
+def _twin(service: Service, environment: Environment, asked: str, by: User | None) -> Deployment | None:
+    """What the first of two clicks made."""
+    rows = Deployment.objects.filter(service=service, environment=environment, asked=asked, requested_by=by)
+    recent = rows.filter(requested_at__gte=Wall(-TWIN_SECONDS)).exclude(state__in=ENDED_STATES)
+    return recent.order_by("-id").first()
+
+
+def cancel(deployment: Deployment, *, expected_version: int, reason: str) -> Deployment:
+    """End one that has not started. Raises ``Refused``."""
+    with unit_of_work():
+        DEPLOYMENT.move(
+            deployment, "cancel", expected_version=expected_version, reason=reason, why=reason[:500], ended_at=Wall()
+        )
+        telling.ended(deployment, "cancel")
+    return deployment
+
+
+# At the gate --------------------------------------------------------------------
+
+
+def look_again(deployment: Deployment) -> Gate:
+    """Ask the gate anew; where it is open, queue the first step.
+
+    A verdict that went stale is followed by one of now. Whoever else looks at
+    the same time does no harm: the first who opens it wins.
+    """
+    with unit_of_work():
+        gate = gates.look(deployment)
+        changes = {}
+        if deployment.verdict is None or gates.is_stale(deployment.verdict, gate.verdict):
+            gate.verdict.save(force_insert=True)
+            changes = {"verdict": gate.verdict}
+        if deployment.state != DeploymentState.WAITING:
+            return gate
+        if gate.is_open:
+            DEPLOYMENT.move(deployment, "open", **changes)
+            step_jobs.first(deployment)
+        elif changes:
+            amend(deployment, DEPLOYMENT, "judged", expected_version=deployment.version, **changes)
+    return gate
+
+
+def look_at_waiting() -> int:
+    """What the clock does with every tick: look at each that waits; refuse those whose time is over."""
+    rows = Deployment.objects.filter(state=DeploymentState.WAITING).order_by("id")
+    found = list(rows.select_related("service__project", "environment", "release", "verdict")[:LOOKED_AT])
+    for deployment in found:
+        with causes.acting(CLOCK, because="gate"):
+            try:
+                _expire(deployment) or look_again(deployment)
+            except (NotAllowedNow, Stale):
+                # Somebody else moved it meanwhile; the next tick sees what it is now.
+                continue
+            except Exception as problem:
+                log.exception("gate_failed", deployment=deployment.pk)
+                if failures.is_outage(problem):
+                    raise
+    return len(found)
+
+
+def _expire(deployment: Deployment) -> bool:
+    over = Q(expires_at__lte=Wall())
+    if not Deployment.objects.filter(over, pk=deployment.pk).exists():
+        return False
+    said = f"The gate was not open within {deployment.environment.wait_hours} hours."
+    with unit_of_work():
+        DEPLOYMENT.move(deployment, "refuse", reason=said, where=over, why=said, ended_at=Wall())
+        telling.ended(deployment, "refuse")
+    return True
