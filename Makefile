@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := portal workers tickets reviews deployments tests manage.py
 
-.PHONY: env env-dev up test test-fast lint style types layers templates deployable fmt lock manifests clean
+.PHONY: env env-dev up test test-fast pictures lint style types layers templates deployable fmt lock manifests clean
 
 env: $(VENV)/.installed
 env-dev: $(VENV)/.installed-dev
@@ -33,6 +33,10 @@ test: env-dev
 
 test-fast: env-dev
 	@$(BIN)/python -m tests.run --engine sqlite -m "not slow and not browser and not processes" $(ARGS)
+
+# The tour of README, walked; its pictures are then those of the docs.
+pictures: env-dev
+	UPDATE_PICTURES=1 $(BIN)/python -m tests.run --engine sqlite tests/browser/test_tour.py
 
 # What a production start would read; DATA_DIR is thrown away, nothing connects.
 CHECKED := DATA_DIR=build/lint BASE_URL=https://shiproom.example PORT=8000 DATABASE_URL= REDIS_URL= DEBUG=0

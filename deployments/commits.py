@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 
+from deployments.models import Release
 from portal.core.storable import storable
 from tickets import clones, equal, git
 from tickets.models import Merge, MergeState, Project
@@ -115,8 +116,8 @@ def _has_equal(objects: Pristine, merged: str, commit: str) -> bool:
         return False
 
 
-def changed(project: Project, commit: Commit, earlier: Iterable[int]) -> dict[str, Any]:
+def changed(commit: Commit, previous: Release | None) -> dict[str, Any]:
     """What a deployment brings, as its page says it: commits, and tickets that the release before did not hold."""
-    new = commit.merges - set(earlier)
+    new = commit.merges - set(previous.merges if previous else ())
     keys = Merge.objects.filter(pk__in=new).order_by("-pk").values_list("ticket__key", flat=True)[:COMMITS_SHOWN]
     return {"commits": commit.since, "newest": commit.newest, "tickets": list(dict.fromkeys(keys))}

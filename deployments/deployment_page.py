@@ -118,10 +118,9 @@ class ApprovalsShown(NamedTuple):
 
 
 def approvals_of(deployment: Deployment, reader: User) -> ApprovalsShown:
-    found = approvals.given(deployment)
-    needed = deployment.environment.approvals_needed
-    counting = [approval for approval in found if approval.approver_id != deployment.requested_by_id]
-    return ApprovalsShown(found, needed, max(needed - len(counting), 0), approvals.why_not(deployment, reader))
+    found, needed = approvals.given(deployment), deployment.environment.approvals_needed
+    counted = len(gates.approvals_that_count(deployment)) if needed else 0
+    return ApprovalsShown(found, needed, max(needed - counted, 0), approvals.why_not(deployment, reader))
 
 
 # The steps ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from deployments.models import (
     ACTIVE_STATES,
@@ -20,9 +20,10 @@ from deployments.models import (
     Release,
     Verdict,
 )
+from portal.core.access import Role
 from portal.core.clock import Wall
 from reviews.models import Edge, Evidence, Finding, FindingState, Severity
-from tickets.models import Merge, Project
+from tickets.models import Membership, Merge, Project
 
 # Of every project that has no policy of its own: one critical finding is enough.
 HOLDING: Final = (Severity.CRITICAL,)
@@ -158,13 +159,24 @@ def look(deployment: Deployment) -> Gate:
     return Gate(verdict, [*_approvals(deployment), *_holds(deployment), *_way(deployment)])
 
 
-def approvals_that_count(deployment: Deployment) -> list[Approval]:
-    """Given, for this very plan, by others than who asked."""
-    rows = Approval.objects.filter(
-        deployment=deployment, state=ApprovalState.GIVEN, target_digest=deployment.plan_digest
+def counting() -> QuerySet[Approval]:
+    """The approvals that count for their deployment: for its very plan, by others than who asked, who still may."""
+    releasers = Membership.objects.filter(
+        user=OuterRef("approver"), project=OuterRef("deployment__service__project"), role__gte=Role.RELEASER.value
     )
-    own = Q(approver__isnull=True) | Q(approver=deployment.requested_by) if deployment.requested_by else Q(pk=None)
-    return list(rows.exclude(own).order_by("at", "pk"))
+    rows = Approval.objects.filter(
+        Q(approver__is_superuser=True) | Exists(releasers),
+        approver__is_active=True,
+        state=ApprovalState.GIVEN,
+        target_digest=F("deployment__plan_digest"),
+    )
+    return rows.exclude(approver=F("deployment__requested_by"))
+
+
+def approvals_that_count(deployment: Deployment) -> list[Approval]:
+    """The oldest first. Those of another plan than the one in hand, which may not be written yet, do not."""
+    rows = counting().filter(deployment=deployment, target_digest=deployment.plan_digest)
+    return list(rows.order_by("at", "pk"))
 
 
 def _approvals(deployment: Deployment) -> list[Condition]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from deployments import gates
 from deployments.models import (
     ENDED_STATES,
-    Approval,
-    ApprovalState,
     Deployment,
     DeploymentState,
     Hold,
@@ -29,14 +28,8 @@ def _within(rows: QuerySet[Deployment], projects: set[int] | None) -> QuerySet[D
 
 def to_approve(person: User) -> QuerySet[Deployment]:
     """Those that wait for an approval which ``person`` can give: a releaser who did not ask, and has not given it."""
-    given = Approval.objects.filter(
-        deployment=OuterRef("pk"), state=ApprovalState.GIVEN, target_digest=OuterRef("plan_digest")
-    )
-    # As ``gates.approvals_that_count`` has it: never who asked.
-    by_others = Q(deployment__requested_by=None) | Q(approver__isnull=False) & ~Q(
-        approver=F("deployment__requested_by")
-    )
-    counted = given.filter(by_others).order_by().values("deployment").annotate(number=Count("pk")).values("number")
+    given = gates.counting().filter(deployment=OuterRef("pk"))
+    counted = given.order_by().values("deployment").annotate(number=Count("pk")).values("number")
     rows = Deployment.objects.filter(state=_S.WAITING, environment__approvals_needed__gt=0)
     rows = rows.annotate(given=Coalesce(Subquery(counted), 0))
     rows = rows.filter(~Exists(given.filter(approver=person.pk)), given__lt=F("environment__approvals_needed"))

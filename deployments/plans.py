@@ -26,15 +26,21 @@ def standing_release(deployment: Deployment) -> Release | None:
     return found.release if found else None
 
 
-def make(deployment: Deployment, release: Release, previous: Release | None) -> str:
-    """Write the steps, in place of an older plan's, and return the plan's digest.
+def make(deployment: Deployment, release: Release) -> dict[str, Any]:
+    """Write the steps, in place of an older plan's; returns the columns of the deployment that belong to them.
 
-    Raises ``UnknownVariable``; then nothing was written. Call it in the transaction that keeps the digest.
+    Nothing is written, and nothing returned, where the plan is what it was.
+    Raises ``UnknownVariable`` before anything is written. Call it in the
+    transaction that writes the columns.
     """
+    previous = standing_release(deployment)
     steps = steps_of(deployment, release, previous)
+    digest = digest_of(deployment, release, previous, steps)
+    if digest == deployment.plan_digest:
+        return {}
     Step.objects.filter(deployment=deployment).delete()
     Step.objects.bulk_create(steps)
-    return digest_of(deployment, release, previous, steps)
+    return {"previous": previous, "plan_digest": digest, "variables": deployment.environment.variables}
 
 
 def steps_of(deployment: Deployment, release: Release, previous: Release | None) -> list[Step]:

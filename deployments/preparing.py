@@ -11,15 +11,14 @@ from deployments.transitions import DEPLOYMENT
 from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from workers.claims import Claim
-from workers.failures import BadInput
 from workers.kinds import Ending
 
 
-def run(claim: Claim) -> Commit:
-    """The handler of kind "deployment.prepare": it looks, and writes nothing."""
+def run(claim: Claim) -> Commit | None:
+    """The handler of kind "deployment.prepare": it looks, and writes nothing; None where it was cancelled meanwhile."""
     deployment = _deployment(claim.payload)
     if deployment is None or deployment.state != DeploymentState.PREPARING:
-        raise BadInput("The deployment of this job is not there any more, or has gone on.")
+        return None
     standing = plans.standing_release(deployment)
     return commits.resolve(deployment.service.project, deployment.asked, before=standing.commit if standing else "")
 
@@ -36,12 +35,11 @@ def settle(ending: Ending) -> None:
 
 def _plan(deployment: Deployment, commit: Commit) -> None:
     release = releases.build(deployment.service, commit)
-    previous = plans.standing_release(deployment)
     if problem := _cannot_run(release):
         _refuse(deployment, problem)
         return
     try:
-        digest = plans.make(deployment, release, previous)
+        plan = plans.make(deployment, release)
     except plans.UnknownVariable as unknown:
         _refuse(deployment, str(unknown))
         return
@@ -49,11 +47,10 @@ def _plan(deployment: Deployment, commit: Commit) -> None:
         deployment,
         "wait",
         release=release,
-        previous=previous,
         commit=release.commit,
-        plan_digest=digest,
-        changes=commits.changed(deployment.service.project, commit, previous.merges if previous else ()),
+        changes=commits.changed(commit, plan["previous"]),
         expires_at=Wall(deployment.environment.wait_hours * 3600),
+        **plan,
     )
     gate = requesting.look_again(deployment)
     if any(condition.kind == "approvals" and not condition.met for condition in gate.conditions):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from django.db.models import Q
 
-from deployments import gates, step_jobs, telling
+from deployments import commits, gates, plans, step_jobs, telling
+from deployments.commits import Commit
 from deployments.gates import Gate
 from deployments.models import (
     ENDED_STATES,
@@ -89,13 +92,16 @@ def look_again(deployment: Deployment) -> Gate:
     the same time does no harm: the first who opens it wins.
     """
     with unit_of_work():
+        # Its own row before the rows of its steps, as whoever starts it takes them.
+        rows = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk)
+        waits = rows.values_list("state", flat=True).first() == DeploymentState.WAITING
+        changes = _planned_again(deployment) if waits else {}
         gate = gates.look(deployment)
-        changes = {}
+        if not waits:
+            return gate
         if deployment.verdict is None or gates.is_stale(deployment.verdict, gate.verdict):
             gate.verdict.save(force_insert=True)
-            changes = {"verdict": gate.verdict}
-        if deployment.state != DeploymentState.WAITING:
-            return gate
+            changes["verdict"] = gate.verdict
         if gate.is_open:
             DEPLOYMENT.move(deployment, "open", **changes)
             step_jobs.first(deployment)
@@ -104,22 +110,57 @@ def look_again(deployment: Deployment) -> Gate:
     return gate
 
 
+def _planned_again(deployment: Deployment) -> dict[str, Any]:
+    """Columns of a new plan, where something else stands there by now, or the environment's variables are others.
+
+    Approvals of the old plan count no more.
+    """
+    if deployment.release is None:
+        return {}
+    changes = plans.make(deployment, deployment.release)
+    if changes:
+        # The gate looks at the plan that is written with its answer.
+        deployment.plan_digest = changes["plan_digest"]
+        held = Commit(deployment.commit, merges=frozenset(deployment.release.merges))
+        changes["changes"] = commits.changed(held, changes["previous"])
+    return changes
+
+
+# Where the clock goes on: more may wait than one tick looks at.
+_looked_at = 0
+
+
 def look_at_waiting() -> int:
-    """What the clock does with every tick: look at each that waits; refuse those whose time is over."""
+    """What the clock does with every tick: look at those that wait, in turns; refuse those whose time is over."""
+    global _looked_at
     rows = Deployment.objects.filter(state=DeploymentState.WAITING).order_by("id")
-    found = list(rows.select_related("service__project", "environment", "release", "verdict")[:LOOKED_AT])
+    rows = rows.select_related("service__project", "environment", "release__service", "previous__service", "verdict")
+    found = list(rows.filter(pk__gt=_looked_at)[:LOOKED_AT])
+    if len(found) < LOOKED_AT:
+        found += list(rows.filter(pk__lte=_looked_at)[: LOOKED_AT - len(found)])
     for deployment in found:
+        _looked_at = deployment.pk
         with causes.acting(CLOCK, because="gate"):
-            try:
-                _expire(deployment) or look_again(deployment)
-            except (NotAllowedNow, Stale):
-                # Somebody else moved it meanwhile; the next tick sees what it is now.
-                continue
-            except Exception as problem:
-                log.exception("gate_failed", deployment=deployment.pk)
-                if failures.is_outage(problem):
-                    raise
+            _look_at(deployment)
     return len(found)
+
+
+def _look_at(deployment: Deployment) -> None:
+    try:
+        if not _expire(deployment):
+            look_again(deployment)
+    except (NotAllowedNow, Stale):
+        # Somebody else moved it meanwhile; the next tick sees what it is now.
+        return
+    except plans.UnknownVariable as unknown:
+        with unit_of_work():
+            DEPLOYMENT.move(deployment, "refuse", reason=str(unknown), why=str(unknown)[:500], ended_at=Wall())
+            telling.ended(deployment, "refuse")
+    except Exception as problem:
+        # One that cannot be judged must not keep the others waiting.
+        log.exception("gate_failed", deployment=deployment.pk)
+        if failures.is_outage(problem):
+            raise
 
 
 def _expire(deployment: Deployment) -> bool:

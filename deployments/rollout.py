@@ -39,11 +39,15 @@ def start(deployment: Deployment, merges: frozenset[int]) -> bool:
     Service.objects.select_for_update().get(pk=deployment.service_id)
     assert deployment.release is not None
     releases.measured(deployment.release, merges)
-    standing = plans.standing_release(deployment)
-    if (standing.pk if standing else None) != deployment.previous_id:
-        digest = plans.make(deployment, deployment.release, standing)
-        said = "Another release stands there since the plan was made; it was planned again."
-        DEPLOYMENT.move(deployment, "close", reason=said, previous=standing, plan_digest=digest)
+    try:
+        plan = plans.make(deployment, deployment.release)
+    except plans.UnknownVariable as unknown:
+        # The clock refuses it, with these words.
+        DEPLOYMENT.move(deployment, "close", reason=str(unknown))
+        return False
+    if plan:
+        said = "What stands there, or the environment's variables, changed since the plan was made: planned again."
+        DEPLOYMENT.move(deployment, "close", reason=said, **plan)
         return False
     gate = gates.look(deployment)
     gate.verdict.save(force_insert=True)

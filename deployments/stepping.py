@@ -21,7 +21,6 @@ from portal.core.storable import storable
 from workers import children
 from workers.children import ChildResult, Command
 from workers.claims import Claim
-from workers.failures import BadInput
 from workers.kinds import Ending
 from workers.models import Outcome
 
@@ -42,12 +41,14 @@ class Result:
 
 
 def run(claim: Claim) -> Result | None:
-    """The handler of kind "deployment.step"; None where the gate closed before the start."""
+    """The handler of kind "deployment.step"; None where nothing was to do: the gate closed, or it was cancelled."""
     step = _step(claim.payload)
     if step is None or step.deployment.state not in _LIVE or step.state not in {StepState.WAITING, StepState.RUNNING}:
-        raise BadInput("The step of this job is not there any more, or has ended.")
+        # It was cancelled, or answered otherwise, before a worker came to it.
+        return None
     # Before the step counts as begun: what fails here has changed nothing.
-    merges = commits.merges_in(step.deployment.service.project, step.deployment.commit)
+    starts = step.deployment.state == DeploymentState.QUEUED
+    merges = commits.merges_in(step.deployment.service.project, step.deployment.commit) if starts else frozenset[int]()
     place = checkouts.place_of(step)
     began = step.attempt is not None and step.attempt.job_id == claim.job_id
     if not _start(claim, step, merges):
@@ -69,7 +70,9 @@ def _start(claim: Claim, step: Step, merges: frozenset[int]) -> bool:
         if step.deployment.state == DeploymentState.QUEUED and not rollout.start(step.deployment, merges):
             return False
         if step.state == StepState.WAITING:
-            STEP.move(step, "start", attempt_id=claim.attempt_id, started_at=Wall(), ended_at=None, message="")
+            STEP.move(
+                step, "start", attempt_id=claim.attempt_id, started_at=Wall(), ended_at=None, message="", exit_code=None
+            )
         else:
             Step.objects.filter(pk=step.pk).update(attempt_id=claim.attempt_id)
     return True
@@ -101,7 +104,7 @@ def _child(
 def environment_of(step: Step) -> dict[str, str]:
     """What a command is told: what goes where, over what, and the environment's own variables."""
     deployment = step.deployment
-    variables = {name: str(value) for name, value in deployment.environment.variables.items()}
+    variables = {name: str(value) for name, value in deployment.variables.items()}
     return (
         children.allowed_environment([])
         | variables

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -275,6 +276,26 @@ class TestPages:
                     transaction.set_rollback(True)
                 may = who == "admin" or (who not in STRANGERS and Role[who.upper()] >= role)
                 assert bool(made) is may, (name, who, answer.status_code)
+
+    def test_no_page_and_no_form_starts_a_program(self, walker: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What takes a while is a job: whoever asks waits for a row, and never for git or for a command."""
+        started: list[Any] = []
+
+        def refuse(*given: Any, **options: Any) -> None:
+            started.append(given)
+            raise OSError("A page starts no program.")
+
+        monkeypatch.setattr(subprocess, "Popen", refuse)
+        addresses = {route.operation.name: route for route in of_door("page") if route.operation}
+        for route in addresses.values():
+            for method in route.methods:
+                walker.ask("admin", method, route.address(walker.objects.of(route.path)))
+        type(walker.objects.deployment).objects.update(state="failed")
+        for name, (_, form) in walker.objects.chosen.items():
+            address = addresses[name].address(walker.objects.of(addresses[name].path)) + self.query(walker, form)
+            with _as_it_was(False):
+                walker.client("admin").post(address, form)
+        assert started == []
 
     def query(self, walker: Walker, form: dict[str, Any]) -> str:
         """Some of these pages take their project from the address."""

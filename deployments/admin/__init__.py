@@ -1,5 +1,5 @@
 """Services, environments and deployments in the admin."""
 
-from deployments.admin import deployments, environments, policies, records, services
+from deployments.admin import deployments, environments, pipelines, policies, records, steps
 
-__all__ = ["deployments", "environments", "policies", "records", "services"]
+__all__ = ["deployments", "environments", "pipelines", "policies", "records", "steps"]

@@ -139,7 +139,7 @@ def answer(row: Deployment | Interruption, asked: dict[str, Any], request: HttpR
         raise Refused("There is no such interruption here. Open the page again.")
     by = cast(User, request.user)
     interruptions.answer(interruption, asked["choice"], by=by, reason=asked["reason"])
-    return f"Answered: {interruption.get_choice_display().lower()}."  # type: ignore[attr-defined]
+    return f"Answered: {interruption.get_choice_display().lower()}."
 
 
 def roll_back(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
@@ -285,7 +285,8 @@ class DeploymentPage(ReadOnly):
         return self.fieldsets if obj else ((None, {"fields": ("of_service", "into", "what")}),)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> tuple[Any, ...]:
-        return self.inlines if obj else ()
+        """Those that have a row: empty tables say nothing."""
+        return tuple(rows for rows in self.inlines if rows.model.objects.filter(deployment=obj).exists()) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Deployment, form: Any, change: bool) -> None:
         typed = form.cleaned_data

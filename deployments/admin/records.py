@@ -228,7 +228,7 @@ class InterruptionPage(Record):
     def standing(self, row: Interruption) -> str:
         if row.state == InterruptionState.OPEN:
             return f"{row.step.name} waits for a person: {row.detail or row.step.instructions}"
-        return f"{row.answered_label} answered: {row.get_choice_display()}. {row.note}"  # type: ignore[attr-defined]
+        return f"{row.answered_label} answered: {row.get_choice_display()}. {row.note}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Interruption]:
         rows: QuerySet[Interruption] = super().get_queryset(request)

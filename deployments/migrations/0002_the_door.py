@@ -201,6 +201,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="deployment",
+            name="variables",
+            field=models.JSONField(default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name="deployment",
             name="plan_digest",
             field=models.CharField(blank=True, editable=False, max_length=64),
         ),

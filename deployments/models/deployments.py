@@ -90,7 +90,9 @@ class Deployment(Tracked):
     )
     # what stood there when the plan was made, and what a rollback goes back to
     previous = models.ForeignKey(Release, on_delete=models.PROTECT, null=True, related_name="+", editable=False)
-    # of the release, the previous one, the steps both ways and the environment's variables
+    # the environment's, as they were when the plan was made
+    variables = models.JSONField(default=dict, editable=False)
+    # of the release, the previous one, the steps both ways and the variables
     plan_digest = models.CharField(max_length=64, blank=True, editable=False)
     # commits, tickets and findings that it brings since the previous release
     changes = models.JSONField(default=dict, editable=False)

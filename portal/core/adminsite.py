@@ -296,7 +296,11 @@ class WholeRows(PaginationInlineFormSet):  # type: ignore[misc]
         form.fields[name] = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> None:
-        """Nothing is compared with what is stored: it goes."""
+        """Nothing is compared with what is stored, which goes; what is given twice is refused."""
+        for form in self.forms:
+            for name, field in form.fields.items():
+                if len(self.data.getlist(form.add_prefix(name))) > 1:
+                    form.add_error(name, f"{field.label or name} is given twice.")
 
 
 class EditableBlocks(StackedInline):  # type: ignore[misc]

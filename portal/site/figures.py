@@ -77,8 +77,8 @@ def _waits(projects: set[int] | None, since: datetime) -> Stat:
     rows = Question.objects.filter(answered_at__gte=since, answered_by__isnull=False)
     rows = queries.within(rows, "ticket__project", projects).order_by("-answered_at")
     asked = rows.values_list("asked_at", "answered_at")[:WAITS_READ]
-    waits = [answered - asked_at for asked_at, answered in asked if answered]
+    waits = [(answered - asked_at).total_seconds() for asked_at, answered in asked if answered]
     title, url = "Agents wait for people", f"/tickets/?state={queries.ANSWERS[0].value}"
     if not waits:
         return Stat(title, "–", "nothing answered in 7 days", url)
-    return Stat(title, round(median(waits).total_seconds() / 60), "median, 7 days", url, unit="min")
+    return Stat(title, round(median(waits) / 60), "median, 7 days", url, unit="min")

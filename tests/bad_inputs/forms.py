@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
 
+# in the names of the hidden row that a script copies for another one: nobody types there
+PATTERN = "__prefix__"
 TYPED = {"text", "search", "email", "url", "number", "textarea"}
 
 
@@ -95,7 +97,7 @@ class Forms(HTMLParser):
             if kind in {"checkbox", "radio"} and "checked" not in given:
                 return
             form.fields.append((name, given.get("value", "on" if kind == "checkbox" else "")))
-            if kind in TYPED and name not in form.typed:
+            if kind in TYPED and name not in form.typed and PATTERN not in name:
                 form.typed.append(name)
 
     def handle_data(self, data: str) -> None:
@@ -108,7 +110,8 @@ class Forms(HTMLParser):
         elif tag == "textarea" and self._text:
             form, name, said = self._text
             form.fields.append((name, "".join(said).removeprefix("\n")))
-            form.typed.append(name)
+            if PATTERN not in name:
+                form.typed.append(name)
             self._text = None
         elif tag == "select" and self._select:
             form, name, options, several = self._select

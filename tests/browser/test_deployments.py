@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.test_look import Site, in_every_look, session_of
+from tests.browser.test_look import Site, in_every_look, looked_at, session_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -68,3 +68,61 @@ def pages(site: Site) -> dict[str, str]:
 def test_a_page_looks_right(site: Site, pages: dict[str, str], name: str) -> None:
     with site.page(pages[name]) as page:
         in_every_look(page, name)
+
+
+def test_a_step_that_is_added_keeps_what_was_typed(site: Site, pages: dict[str, str]) -> None:
+    with site.page(pages["service-new"]) as page:
+        page.get_by_label("Name").first.fill("typed")
+        page.get_by_label("Command", exact=True).fill("./ship\n--now")
+        page.get_by_label("Another step").select_option("health")
+        page.get_by_role("button", name="Add a step").click()
+        page.get_by_role("heading", name="2. Health").wait_for()
+        assert page.get_by_label("Command", exact=True).input_value() == "./ship\n--now"
+        page.get_by_role("button", name="Up, step 2").click()
+        page.get_by_role("heading", name="1. Health").wait_for()
+        assert page.get_by_label("Command", exact=True).input_value() == "./ship\n--now"
+        assert page.get_by_label("Name").first.input_value() == "typed"
+        page.get_by_role("button", name="Make service").click()
+        page.get_by_text("Address is required.").wait_for()
+        assert page.evaluate("document.activeElement.id") == "step-0-step"
+        looked_at(page, "service-new-wrong")
+
+
+def test_what_somebody_else_does_is_seen_on_an_open_page(site: Site, pages: dict[str, str]) -> None:
+    from deployments import holds
+    from deployments.models import Hold
+    from tests.deployments.pages import place
+
+    waits = place(site.world.mc, "clock", "quiet", approvals_needed=1).ask(site.world.releaser)
+    with site.page(waits.get_absolute_url()) as page:
+        page.get_by_text("No hold on clock-1 or on quiet").wait_for()
+        page.locator("[data-live-badge][data-tone=good]").wait_for(timeout=10_000)
+        hold = holds.hold_environment(waits.environment, reason="The audit.")
+        page.get_by_text("quiet is held: The audit.").wait_for(timeout=10_000)
+        holds.lift(Hold.objects.get(pk=hold.pk), expected_version=1, reason="It is over.")
+        page.get_by_text("No hold on clock-1 or on quiet").wait_for(timeout=10_000)
+        page.get_by_label("In a few words").fill("Quiet hour.")
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_role("status").get_by_text("You have approved this plan.").wait_for()
+        page.get_by_text("“Quiet hour.”").wait_for()
+
+
+def test_ending_asks_first_and_takes_a_reason(site: Site, pages: dict[str, str]) -> None:
+    from tests.deployments import pages as scenes
+    from workers.models import Job
+
+    scene = scenes.place(site.world.mc, "lamp", "cellar")
+    # What waits from elsewhere is not to be taken up in its place.
+    Job.objects.filter(state="queued").delete()
+    asks = scenes.interrupted(scene.ask(site.world.releaser))
+    with site.page(asks.get_absolute_url()) as page:
+        page.get_by_role("button", name="End as failed").click()
+        dialog = page.get_by_role("dialog", name="End as failed")
+        looked_at(page, "deployment-confirm")
+        dialog.get_by_role("button", name="End as failed").click()
+        page.get_by_text("Say why: it goes into the record").wait_for()
+        page.get_by_label("Reason").fill("The address is wrong.")
+        page.get_by_role("button", name="End as failed").click()
+        dialog.get_by_role("button", name="End as failed").click()
+        page.get_by_role("status").get_by_text("It has ended as failed.").wait_for()
+        assert scenes.again(asks).state == "failed"

@@ -8,10 +8,12 @@ import pytest
 
 from deployments import approvals, gates, holds, places, requesting
 from deployments.models import Approval, Deployment, Hold, Placement, Release
+from portal.core.access import Role
 from portal.core.lifecycle import Refused
 from reviews import answers
 from tests.deployments.shipyard import Shipyard, again
 from tests.reviews import build as build_review
+from tickets import projects
 from workers.draining import Drain
 from workers.leases import LeaseKeeper
 from workers.models import Job
@@ -108,6 +110,37 @@ def test_a_new_plan_takes_new_approvals(guarded: Shipyard, world: World) -> None
     assert conditions(now) == {"approvals": False}
     approvals.approve(now, by=world.releaser, plan_digest=now.plan_digest)
     assert guarded.run(now).state == "succeeded"
+
+
+def test_other_variables_are_another_plan(guarded: Shipyard, world: World) -> None:
+    """What was approved is what runs: nobody slips another address under it."""
+    waits = guarded.ask(by=world.owner)
+    approvals.approve(waits, by=world.releaser, plan_digest=waits.plan_digest)
+    variables = {**guarded.environment.variables, "TARGET": "elsewhere"}
+    places.change_environment(guarded.environment, expected_version=1, variables=variables)
+    now = guarded.run(waits)
+    assert (now.state, now.variables, guarded.done) == ("waiting_gate", variables, [])
+    assert conditions(now) == {"approvals": False}
+    places.change_environment(guarded.environment, expected_version=2, variables={})
+    requesting.look_at_waiting()
+    assert (again(waits).state, "{PORT}" in again(waits).why) == ("refused", True)
+
+
+def test_an_approval_of_somebody_who_may_not_any_more_counts_no_more(guarded: Shipyard, world: World) -> None:
+    guarded.environment.approvals_needed = 2
+    guarded.environment.save()
+    waits = guarded.ask(by=world.owner)
+    approvals.approve(waits, by=world.releaser, plan_digest=waits.plan_digest)
+    projects.let_in(guarded.project, world.releaser, Role.VIEWER)
+    approvals.approve(again(waits), by=world.admin, plan_digest=waits.plan_digest)
+    assert again(waits).state == "waiting_gate"
+
+
+def test_what_was_cancelled_before_a_worker_came_leaves_no_dead_job(yard: Shipyard) -> None:
+    deployment = requesting.request(yard.service, yard.environment)
+    requesting.cancel(deployment, expected_version=1, reason="Never mind.")
+    assert yard.run(deployment).state == "cancelled"
+    assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
 
 
 def test_a_withdrawn_approval_counts_no_more(guarded: Shipyard, world: World) -> None:

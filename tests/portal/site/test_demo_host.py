@@ -198,6 +198,17 @@ def test_the_service_names_its_commit_and_the_hurried_one_names_another(machine:
     ]
 
 
+def test_each_way_back_leads_one_further(machine: Machine) -> None:
+    main, hurried = machine.commits["main"], machine.commits["hurried"]
+    mended = git(machine.repository, "rev-parse", "hurried~1").strip()
+    for commit in (main, mended, hurried):
+        machine.deploy(commit)
+    machine.must("restart.py", hurried, "--back")
+    assert machine.commit() == mended
+    machine.must("restart.py", mended, "--back")
+    assert machine.commit() == main
+
+
 def test_a_commit_that_does_not_start_leaves_what_runs(machine: Machine) -> None:
     main = machine.commits["main"]
     machine.deploy(main)

@@ -116,6 +116,7 @@ class Pipeline(WholeRows):
     specs: ClassVar[list[StepSpec]] = []
 
     def clean(self) -> None:
+        super().clean()
         if any(self.errors):
             return
         rows = [form for form in self.forms if form.spec is not None]
@@ -133,7 +134,7 @@ class Steps(EditableBlocks):
     formset = Pipeline
     verbose_name = "step"
     verbose_name_plural = "pipeline"
-    fields = (("n", "kind", "name"), "command", ("undo", "probe"), "url", "instructions", ("wall_seconds", "again"))
+    fields = ("name", ("n", "kind"), "command", ("undo", "probe"), "url", "instructions", ("wall_seconds", "again"))
     ordering = ("n",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
