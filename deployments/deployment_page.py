@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from django.db.models import Max, QuerySet
 
-from deployments import approvals, gates, interruptions, step_jobs
+from deployments import approvals, gates, interruptions, queries, step_jobs
 from deployments.gates import Condition
 from deployments.models import (
     Approval,
@@ -87,7 +87,7 @@ def _severities(verdict: Verdict) -> tuple[str, ...]:
     """Those of the policy that the verdict was made by."""
     rows = Policy.objects.filter(project=verdict.project_id, number=verdict.policy)
     found = rows.values_list("severities", flat=True).first()
-    return tuple(map(str, gates.HOLDING if found is None else found))
+    return tuple(queries.severity_words(gates.HOLDING if found is None else found))
 
 
 def _reasons(verdict: Verdict) -> list[Reason]:

@@ -133,7 +133,7 @@ def check_url(url: str) -> None:
 
 def pipeline(specs: Sequence[StepSpec]) -> list[StepSpec]:
     """A whole pipeline. Raises ``BadStep``."""
-    most = limits.value("PIPELINE_MAX_STEPS")
+    most = limits.value("PIPELINE_STEPS")
     if not specs:
         raise BadStep("", "A pipeline has at least one step.")
     if len(specs) > most:

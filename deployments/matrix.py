@@ -77,7 +77,7 @@ def tables(projects: list[Project]) -> list[Table]:
     cells = _cells(services, environments)
     held = _held(environments)
     for environment in environments:
-        environment.held = held.get(environment.pk)  # type: ignore[attr-defined]
+        environment.held = held.get(environment.pk)
     found = []
     for project in shown:
         across = [one for one in environments if one.project_id == project.pk]

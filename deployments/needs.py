@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -26,7 +27,7 @@ def _within(rows: QuerySet[Deployment], projects: set[int] | None) -> QuerySet[D
     return rows if projects is None else rows.filter(service__project__in=projects)
 
 
-def to_approve(person: User) -> QuerySet[Deployment]:
+def to_approve(person: User | AnonymousUser) -> QuerySet[Deployment]:
     """Those that wait for an approval which ``person`` can give: a releaser who did not ask, and has not given it."""
     given = gates.counting().filter(deployment=OuterRef("pk"))
     counted = given.order_by().values("deployment").annotate(number=Count("pk")).values("number")

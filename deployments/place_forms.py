@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -90,7 +91,7 @@ class EnvironmentSettings(Versioned):
 class NewEnvironmentForm(Named, EnvironmentSettings):
     expected_version = None  # type: ignore[assignment]
     title = short_name("live")
-    field_order: ClassVar = ("title", *EnvironmentSettings.columns)
+    field_order = ("title", *EnvironmentSettings.columns)
 
 
 # Pipelines ----------------------------------------------------------------------
@@ -125,7 +126,7 @@ class StepForm(Form):
 
     def __init__(self, kind: str, number: int, data: Any = None, **options: Any) -> None:
         self.kind = kind
-        super().__init__(data, prefix=f"step-{number}", auto_id=f"step-{number}-%s", **options)
+        super().__init__(data, prefix=f"step-{number}", auto_id="%s", **options)
         for name in self.fields.keys() - used(kind):
             del self.fields[name]
         if "command" in self.fields:
@@ -178,14 +179,14 @@ class Pipeline:
         self.problem = ""
 
     @classmethod
-    def of(cls, steps: list[PipelineStep] | list[StepSpec]) -> Pipeline:
+    def of(cls, steps: Iterable[PipelineStep | StepSpec]) -> Pipeline:
         return cls([StepForm(step.kind, n, initial=initial_of(step)) for n, step in enumerate(steps)])
 
     @classmethod
     def sent(cls, data: Any, *, bound: bool) -> Pipeline:
         """``bound``: to be checked; otherwise as it was typed, with no word about what is wrong."""
         # one more than there may be, so that too many are refused and not lost
-        kinds = [(n, data.get(f"step-{n}-kind", "")) for n in range(limits.value("PIPELINE_MAX_STEPS") + 1)]
+        kinds = [(n, data.get(f"step-{n}-kind", "")) for n in range(limits.value("PIPELINE_STEPS") + 1)]
         rows = [StepForm(kind, n, data) for n, kind in kinds if kind in StepKind.values]
         return cls(rows if bound else [_typed(row, n) for n, row in enumerate(rows)])
 
@@ -195,7 +196,7 @@ class Pipeline:
         verb, _, number = wish.partition("-")
         place = int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else -1
         if verb == "add" and data.get("new-kind") in StepKind.values:
-            if len(rows) < limits.value("PIPELINE_MAX_STEPS"):
+            if len(rows) < limits.value("PIPELINE_STEPS"):
                 rows.append(StepForm(data["new-kind"], len(rows), initial=FRESH))
         elif verb == "remove" and 0 <= place < len(rows):
             del rows[place]
@@ -215,7 +216,7 @@ class Pipeline:
 
     @property
     def full(self) -> bool:
-        return len(self.rows) >= limits.value("PIPELINE_MAX_STEPS")
+        return len(self.rows) >= limits.value("PIPELINE_STEPS")
 
 
 FRESH: Final = {"wall_seconds": 0, "again": True}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from deployments import gates
 from deployments.models import Deployment, Environment, Hold, HoldState, Placement, Policy, Release, Service
-from reviews.models import Edge, Evidence, Finding, FindingState
+from reviews.models import Edge, Evidence, Finding, FindingState, Severity
 from tickets.models import Merge, Project
 from tickets.queries import Page, page_of, seen_by
 
@@ -128,6 +129,13 @@ class PolicyShown(NamedTuple):
     versions: Bounded
 
 
+def severity_words(severities: Iterable[str]) -> list[str]:
+    """As pages say them in a sentence."""
+    return [str(Severity(severity).label).lower() for severity in severities]
+
+
 def policy_of(project: Project) -> PolicyShown:
     versions = bounded(Policy.objects.filter(project=project).order_by("-number"))
+    for version in versions.rows:
+        version.words = severity_words(version.severities)
     return PolicyShown(gates.policy_of(project), versions)

@@ -110,10 +110,10 @@ def _began(deployment: Deployment, n: int) -> bool:
     return Step.objects.filter(deployment=deployment, n=n, started_at__isnull=False).exists()
 
 
-def failed(step: Step, said: str, *, stopped: bool, **changes: object) -> None:
+def failed(step: Step, said: str, *, stopped: bool, exit_code: int | None = None) -> None:
     """A step failed: a person decides, or the environment's own rule. One that a person stopped asks that person."""
     deployment = step.deployment
-    STEP.move(step, "fail", reason=said, message=said[:300], ended_at=Wall(), **changes)
+    STEP.move(step, "fail", reason=said, message=said[:300], ended_at=Wall(), exit_code=exit_code)
     by_rule = deployment.environment.on_failure == OnFailure.ROLL_BACK and not stopped
     if step.phase == Phase.FORWARD and by_rule and can_go_back(deployment):
         roll_back(deployment, reason=f"{step.name} failed: {said}")
@@ -182,10 +182,11 @@ def can_go_back(deployment: Deployment) -> bool:
 
 
 def stands_there(deployment: Deployment) -> bool:
-    """Whether this is the deployment that put there what stands there."""
-    return Placement.objects.filter(
-        service=deployment.service_id, environment=deployment.environment_id, deployment=deployment
-    ).exists()
+    """Whether what it brought stands there: nothing succeeded there since, or what did was taken back again."""
+    place = {"service": deployment.service_id, "environment": deployment.environment_id}
+    later = Deployment.objects.filter(**place, pk__gt=deployment.pk, state=DeploymentState.SUCCEEDED)
+    stands = Placement.objects.filter(**place, release=deployment.release_id, release__isnull=False)
+    return stands.exists() and not later.exists()
 
 
 def roll_back(deployment: Deployment, *, reason: str, expected_version: int | None = None) -> None:

@@ -127,7 +127,7 @@ def environment_of(step: Step) -> dict[str, str]:
 
 def _ask_for_health(claim: Claim, step: Step, place: Path) -> Result:
     records = place.parent / f".health-{secrets.token_hex(8)}.jsonl"
-    row, pause = limits.value("HEALTH_RIGHT_IN_A_ROW"), limits.value("HEALTH_PAUSE_SECONDS")
+    row, pause = limits.value("HEALTH_ANSWERS"), limits.value("HEALTH_PAUSE_SECONDS")
     argv = [sys.executable, "-I", probing.__file__, step.url, step.commit, str(row), str(pause), str(records)]
     try:
         result = _child(claim, step, place, argv, step.wall_seconds or limits.value("HEALTH_WALL_SECONDS"))

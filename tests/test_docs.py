@@ -91,7 +91,9 @@ def lessons() -> dict[str, str]:
     """Each row of the lessons, but the heads of their tables, by its first cell."""
     page = (DOCS / "lessons.md").read_text(encoding="utf-8").partition("## Not ours")[0]
     rows = [
-        line.strip("| ").split(" | ", 1) for line in page.splitlines() if re.match(r"\| (?!---|reference|what )", line)
+        line.strip("| ").split(" | ", 1)
+        for line in page.splitlines()
+        if re.match(r"\| (?!---|reference |what went wrong |what is sent )", line)
     ]
     assert len(rows) == len({first for first, _ in rows}), "a row stands there twice"
     return {first: rest for first, rest in rows}

@@ -142,7 +142,7 @@ class Steps(EditableBlocks):
         return ((None, {"fields": own}),)
 
     def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        return limits.value("PIPELINE_MAX_STEPS")
+        return limits.value("PIPELINE_STEPS")
 
 
 class ServiceForm(SeenVersion):

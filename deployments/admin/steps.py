@@ -25,7 +25,7 @@ def does(step: Step) -> str:
 
 class StepRows(Rows):
     model = Step
-    fields = ("n", "phase", "kind", "name", "does", "standing_state", "exit_code", "message", "started_at", "ended_at")
+    fields = ("n", "phase", "kind", "name", "does", "standing_state", "exit_code", "message", "ended_at")
     readonly_fields = fields
     ordering = ("n",)
     per_page = 100

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import F
 
 ACTIVE = ("queued", "running")
@@ -20,38 +22,39 @@ DEPLOYMENTS = {
 STEPS = {"needs_person": "waiting", "skipped": "failed"}
 
 
-def forward(apps: Any, schema_editor: Any) -> None:
-    service, step = apps.get_model("deployments", "Service"), apps.get_model("deployments", "PipelineStep")
-    for row in service.objects.order_by("pk").iterator():
-        if row.command and not step.objects.filter(service=row).exists():
-            step.objects.create(service=row, n=1, kind="command", name="Deploy", command=row.command)
-    deployment = apps.get_model("deployments", "Deployment")
-    deployment.objects.exclude(commit="").filter(asked="").update(asked=F("commit"))
+def forward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    service, step, deployment = _rows(apps, editor, "Service", "PipelineStep", "Deployment")
+    for row in service.order_by("pk").iterator():
+        if row.command and not step.filter(service=row).exists():
+            step.create(service=row, n=1, kind="command", name="Deploy", command=row.command)
+    deployment.exclude(commit="").filter(asked="").update(asked=F("commit"))
 
 
-def backward(apps: Any, schema_editor: Any) -> None:
-    service, step = apps.get_model("deployments", "Service"), apps.get_model("deployments", "PipelineStep")
-    for row in service.objects.order_by("pk").iterator():
-        first = step.objects.filter(service=row, kind__in=["command", "migrate", "restart"]).order_by("n").first()
-        service.objects.filter(pk=row.pk).update(command=first.command if first else ["true"])
-    _simplify(apps)
-
-
-def _simplify(apps: Any) -> None:
-    deployment, step = apps.get_model("deployments", "Deployment"), apps.get_model("deployments", "Step")
+def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    service, pipeline, deployment, step, verdict = _rows(
+        apps, editor, "Service", "PipelineStep", "Deployment", "Step", "Verdict"
+    )
+    for row in service.order_by("pk").iterator():
+        first = pipeline.filter(service=row, kind__in=["command", "migrate", "restart"]).order_by("n").first()
+        service.filter(pk=row.pk).update(command=first.command if first else ["true"])
     for new, old in DEPLOYMENTS.items():
-        deployment.objects.filter(state=new).update(state=old)
+        deployment.filter(state=new).update(state=old)
     for new, old in STEPS.items():
-        step.objects.filter(state=new).update(state=old)
+        step.filter(state=new).update(state=old)
     seen: set[tuple[int, int]] = set()
-    for row in deployment.objects.filter(state__in=ACTIVE).order_by("-pk"):
+    for row in deployment.filter(state__in=ACTIVE).order_by("-pk"):
+        # One active deployment a place, where many could be queued.
         if (row.service_id, row.environment_id) in seen:
-            deployment.objects.filter(pk=row.pk).update(state="refused")
+            deployment.filter(pk=row.pk).update(state="refused")
         seen.add((row.service_id, row.environment_id))
-    verdict = apps.get_model("deployments", "Verdict")
-    for row in deployment.objects.filter(verdict=None).select_related("service"):
-        made = verdict.objects.create(project_id=row.service.project_id, digest="0" * 64, go=False)
-        deployment.objects.filter(pk=row.pk).update(verdict=made)
+    for row in deployment.filter(verdict=None).select_related("service"):
+        made = verdict.create(project_id=row.service.project_id, digest="0" * 64, go=False)
+        deployment.filter(pk=row.pk).update(verdict=made)
+
+
+def _rows(apps: Apps, editor: BaseDatabaseSchemaEditor, *names: str) -> list[Any]:
+    models = (apps.get_model("deployments", name) for name in names)
+    return [model._default_manager.using(editor.connection.alias) for model in models]
 
 
 class Migration(migrations.Migration):

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from portal.live import frames
-from portal.live.cursor import Cursor
+from portal.live.cursor import NO_STREAM, Cursor
 from portal.live.frames import Message
 
 
@@ -73,8 +73,12 @@ class Watch:
             self.readers[reader] = cursor.number
             reader.offer(self.name, message)
 
-    def join(self, reader: Mailbox, number: int) -> None:
-        self.readers[reader] = number
+    def join(self, reader: Mailbox, reached: Cursor) -> None:
+        """Take in a reader who has everything up to ``reached``, in the life of this watch or in its first."""
+        if self.cursor == NO_STREAM.now:
+            # The stream has begun since: were it restored now, this reader would not be told that its life is over.
+            self.cursor = Cursor(reached.epoch, self.cursor.number)
+        self.readers[reader] = reached.number
         reader.lost.discard(self.name)
 
     def leave(self, reader: Mailbox) -> None:

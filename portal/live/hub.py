@@ -99,7 +99,7 @@ class Hub:
             watch = self.watched[name] = Watch(name, reached)
             self._hinted((name,))
         socket.follows[name] = admission
-        watch.join(socket, reached.number)
+        watch.join(socket, reached)
 
     def unfollow(self, socket: Socket, name: str) -> None:
         socket.follows.pop(name, None)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
-def forward(apps: Any, schema_editor: Any) -> None:
+def forward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     """Nothing was live before there were such edges."""
 
 
-def backward(apps: Any, schema_editor: Any) -> None:
-    rows = apps.get_model("reviews", "Evidence").objects
+def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    rows = apps.get_model("reviews", "Evidence")._default_manager.using(editor.connection.alias)
     rows.filter(edge__in=["release", "deployment", "health"]).delete()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests.browser.test_look import Site, in_every_look, looked_at, session_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from tests.engines.stack import Stack
 
@@ -70,15 +72,24 @@ def test_a_page_looks_right(site: Site, pages: dict[str, str], name: str) -> Non
         in_every_look(page, name)
 
 
+@contextmanager
+def refusing(site: Site, url: str) -> Iterator[Page]:
+    """A page that is refused on purpose: the browser says of each refusal on the console that it was one."""
+    page = site.profile("light", 1280, signed_in=True).new_page()
+    page.goto(url)
+    yield page
+    page.close()
+
+
 def test_a_step_that_is_added_keeps_what_was_typed(site: Site, pages: dict[str, str]) -> None:
-    with site.page(pages["service-new"]) as page:
+    with refusing(site, pages["service-new"]) as page:
         page.get_by_label("Name").first.fill("typed")
         page.get_by_label("Command", exact=True).fill("./ship\n--now")
         page.get_by_label("Another step").select_option("health")
         page.get_by_role("button", name="Add a step").click()
         page.get_by_role("heading", name="2. Health").wait_for()
         assert page.get_by_label("Command", exact=True).input_value() == "./ship\n--now"
-        page.get_by_role("button", name="Up, step 2").click()
+        page.get_by_role("button", name="Up step 2").click()
         page.get_by_role("heading", name="1. Health").wait_for()
         assert page.get_by_label("Command", exact=True).input_value() == "./ship\n--now"
         assert page.get_by_label("Name").first.input_value() == "typed"
@@ -115,7 +126,7 @@ def test_ending_asks_first_and_takes_a_reason(site: Site, pages: dict[str, str])
     # What waits from elsewhere is not to be taken up in its place.
     Job.objects.filter(state="queued").delete()
     asks = scenes.interrupted(scene.ask(site.world.releaser))
-    with site.page(asks.get_absolute_url()) as page:
+    with refusing(site, asks.get_absolute_url()) as page:
         page.get_by_role("button", name="End as failed").click()
         dialog = page.get_by_role("dialog", name="End as failed")
         looked_at(page, "deployment-confirm")

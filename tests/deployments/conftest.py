@@ -29,4 +29,4 @@ def yard(world: World, tmp_path: Path, settings: Any, short_limits: None) -> Ite
 @pytest.fixture
 def short_limits(settings: Any) -> None:
     """One right answer is enough: nobody in a test waits between two answers of a service that answers at once."""
-    settings.LIMITS = {**settings.LIMITS, "HEALTH_RIGHT_IN_A_ROW": 1}
+    settings.LIMITS = {**settings.LIMITS, "HEALTH_ANSWERS": 1}

@@ -169,7 +169,7 @@ def test_a_wrong_step_is_refused_where_it_was_typed(
 
 
 def test_a_pipeline_has_a_step_and_not_too_many(world: World, admin: Client, settings: Any) -> None:
-    settings.LIMITS = {**settings.LIMITS, "PIPELINE_MAX_STEPS": 2}
+    settings.LIMITS = {**settings.LIMITS, "PIPELINE_STEPS": 2}
     for count, said in ((0, "at least one step"), (3, "at most 2 steps")):
         answer = admin.post(ADD, {"project": world.mc.pk, "name": "web", **pipeline(*[BUILD] * count)})
         assert said in answer.content.decode()

@@ -172,7 +172,7 @@ def test_a_pipeline_is_changed_under_its_version(world: World, sign_in: SignIn) 
 
 
 def test_a_pipeline_ends_at_its_bound(world: World, sign_in: SignIn, settings: Any) -> None:
-    settings.LIMITS = {**settings.LIMITS, "PIPELINE_MAX_STEPS": 2}
+    settings.LIMITS = {**settings.LIMITS, "PIPELINE_STEPS": 2}
     browser = sign_in(world.owner)
     sent = {"title": "web", **step(0, "command", "A", command="a"), **step(1, "command", "B", command="b")}
     page = browser.post(NEW_SERVICE, {**sent, "do": "add", "new-kind": "command"}).content.decode()

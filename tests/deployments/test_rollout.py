@@ -126,6 +126,24 @@ def test_a_rollback_undoes_what_began_and_brings_the_release_before_back(yard: S
     assert (hold.release, hold.cause, hold.state) == (second.release, second, "holding")
 
 
+def test_one_way_back_leads_to_the_next(yard: Shipyard, world: World) -> None:
+    """What a rollback brought back stands there, and can be taken back itself."""
+    yard.ask()
+    old = yard.head
+    for text in ("oiled\n", "painted\n"):
+        yard.commit("door.txt", text)
+        Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
+        yard.ask()
+    second, third = Deployment.objects.order_by("pk")[1:]
+    with unit_of_work(), pytest.raises(Refused, match="Another deployment has followed"):
+        rollout.roll_back(again(second), reason="Not this one.")
+    for deployment in (third, second):
+        with unit_of_work():
+            rollout.roll_back(again(deployment), reason="It squeaks.")
+        assert yard.run(deployment).state == "rolled_back"
+    assert yard.reporter.file.read_text() == old
+
+
 def test_a_rolled_back_release_stays_rolled_back_until_its_hold_is_lifted(yard: Shipyard, world: World) -> None:
     from deployments import holds
 

@@ -8,7 +8,9 @@ from django.db import migrations, models
 
 def leave_merging(apps, schema_editor):
     """Backwards only: the state is not known there, and the work is as good as before its merge."""
-    apps.get_model("tickets", "Ticket").objects.filter(state="merging").update(state="in_review")
+    apps.get_model("tickets", "Ticket").objects.using(schema_editor.connection.alias).filter(state="merging").update(
+        state="in_review"
+    )
 
 
 class Migration(migrations.Migration):

@@ -7,7 +7,9 @@ from django.db import migrations, models
 
 def leave_parked(apps, schema_editor):
     """Backwards only: the outcome is not known there; parked is handed back, until later."""
-    apps.get_model("workers", "Attempt").objects.filter(outcome="parked").update(outcome="released")
+    apps.get_model("workers", "Attempt").objects.using(schema_editor.connection.alias).filter(outcome="parked").update(
+        outcome="released"
+    )
 
 
 class Migration(migrations.Migration):

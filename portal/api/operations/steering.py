@@ -13,21 +13,20 @@ from deployments.forms import REASON_CHARS
 from deployments.models import Choice, Deployment, DeploymentState, Interruption
 from portal.api.doors import Unfit, operation
 from portal.api.operations.deployments import DeploymentOut, Why, WhyIn, find_deployment, shown
-from portal.api.shapes import ID, Strict
+from portal.api.shapes import ID, Strict, bounded
 from portal.core.access import Role, within
 from portal.core.models import User
 
-Words = Annotated[str, Field(max_length=REASON_CHARS)]
 Place = Annotated[StrictInt, Field(ge=1, le=2**15 - 1)]
 
 
 class ApproveIn(Strict):
     plan_digest: str = Field(max_length=64)
-    reason: Words = ""
+    reason: str = ""
 
 
 class ReasonIn(Strict):
-    reason: Words = ""
+    reason: str = ""
 
 
 class StopIn(Strict):
@@ -38,7 +37,7 @@ class StopIn(Strict):
 class AnswerIn(Strict):
     interruption: ID
     choice: str = Field(max_length=10)
-    reason: Words = ""
+    reason: str = ""
 
 
 @operation(
@@ -52,7 +51,7 @@ class AnswerIn(Strict):
 def approve(request: HttpRequest, number: int, body: ApproveIn) -> dict[str, Any]:
     """Say yes to the plan of that digest; never by who asked for the deployment."""
     row: Deployment = request.found  # type: ignore[attr-defined]
-    approvals.approve(row, by=cast(User, request.user), plan_digest=body.plan_digest, reason=body.reason)
+    approvals.approve(row, by=cast(User, request.user), plan_digest=body.plan_digest, reason=_reason(body.reason))
     return shown(row)
 
 
@@ -67,7 +66,7 @@ def approve(request: HttpRequest, number: int, body: ApproveIn) -> dict[str, Any
 def withdraw(request: HttpRequest, number: int, body: ReasonIn) -> dict[str, Any]:
     """Take one's own approval back."""
     row: Deployment = request.found  # type: ignore[attr-defined]
-    steering.withdraw(row, by=cast(User, request.user), reason=body.reason)
+    steering.withdraw(row, by=cast(User, request.user), reason=_reason(body.reason))
     return shown(row)
 
 
@@ -135,7 +134,7 @@ def answer(request: HttpRequest, number: int, body: AnswerIn) -> dict[str, Any]:
     found = rows.filter(deployment=row, pk=body.interruption).first()
     if found is None:
         raise Unfit("interruption", f"Deployment {number} has no interruption {body.interruption}.", 422)
-    interruptions.answer(found, body.choice, by=cast(User, request.user), reason=body.reason)
+    interruptions.answer(found, body.choice, by=cast(User, request.user), reason=_reason(body.reason))
     return shown(row)
 
 
@@ -151,3 +150,8 @@ def roll_back(request: HttpRequest, number: int, body: WhyIn) -> dict[str, Any]:
     """Take back what succeeded and still stands there, as it was planned; its release is held."""
     row: Deployment = request.found  # type: ignore[attr-defined]
     return shown(steering.roll_back(row, expected_version=body.version, reason=body.reason))
+
+
+def _reason(text: str) -> str:
+    """A reason may be left out; one that is given can be read."""
+    return bounded("reason", text, REASON_CHARS, required=bool(text))

@@ -25,7 +25,7 @@ Call = Callable[..., Any]
 @pytest.fixture
 def yard(world: World, tmp_path: Path, settings: Any) -> Iterator[Shipyard]:
     settings.DATA_DIR = tmp_path / "data"
-    settings.LIMITS = {**settings.LIMITS, "HEALTH_RIGHT_IN_A_ROW": 1}
+    settings.LIMITS = {**settings.LIMITS, "HEALTH_ANSWERS": 1}
     with Reporter(tmp_path).running() as reporter:
         yield Shipyard(world.mc, tmp_path, reporter)
 
@@ -154,6 +154,8 @@ def test_approving_takes_the_role_a_token_that_may_write_and_another_person(
     assert (error(own)["state"], error(own)["allowed"]) == ("waiting_gate", ["look_again", "approve", "cancel"])
     old = call("post", path, world.owner, body | {"plan_digest": "0" * 64})
     assert old.status_code == 409 and "The plan has changed" in error(old)["message"]
+    for reason, status in ((" ", 400), ("x" * 501, 413)):
+        assert call("post", path, world.owner, body | {"reason": reason}).status_code == status
     assert not Approval.objects.exists()
     assert call("post", path, world.owner, body).json()["state"] == "queued"
     assert call("post", path, world.owner, body).status_code == 409

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ("SECONDS", "HOURS", "MINUTES", "BYTES", "CHARS", "ROWS", "JOBS", "FRAMES", "STREAMS", "SOCKETS", "NUMBERS")
-UNITS += ("MESSAGES", "PERCENT", "FILES", "PIXELS", "OPTIONS")
+UNITS += ("MESSAGES", "PERCENT", "FILES", "PIXELS", "OPTIONS", "STEPS", "ANSWERS")
 COUNTS = {"JOB_MAX_FAILURES", "JOB_MAX_LOSSES", "JOB_MAX_TIMEOUTS", "LOGIN_FAILURES"}
-COUNTS |= {"CHECKS_MAX", "ALLOWED_PATHS_MAX", "BREAKER_FAILURES"}
+COUNTS |= {"CHECKS_MAX", "VARIABLES_MAX", "ALLOWED_PATHS_MAX", "BREAKER_FAILURES"}
 
 # One process reads the settings many times over: what each limit makes of a value.
 READ = """

@@ -138,7 +138,7 @@ class Replay(RuleBasedStateMachine):
                 page.hear(self.event(have), self.stored)
         if self.watch is None:
             self.watch = Watch(NAME, have)
-        self.watch.join(box, have.number)
+        self.watch.join(box, have)
 
     @precondition(lambda self: self.pages)
     @rule(data=st.data())

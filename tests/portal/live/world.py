@@ -16,7 +16,7 @@ from portal.core.access import SIGNED_IN, Role, within
 from portal.live import streams
 
 WIDTH = 10
-SLOW_DOOR_SECONDS = 2.0
+SLOW_DOOR_SECONDS = 3.0
 FLOOD = "x" * 50_000
 
 

@@ -46,7 +46,7 @@ def demo(owner: User) -> Project:
 
 @pytest.fixture(autouse=True)
 def one_right_answer_is_enough(settings: Any) -> None:
-    settings.LIMITS = {**settings.LIMITS, "HEALTH_RIGHT_IN_A_ROW": 1}
+    settings.LIMITS = {**settings.LIMITS, "HEALTH_ANSWERS": 1}
 
 
 @pytest.fixture
