@@ -12,6 +12,7 @@ from deployments.models import Release
 from portal.core.models import Activity
 from reviews.models import Edge, Evidence, Finding, Occurrence
 from reviews.standing import COMMIT_SHOWN
+from tickets.models import Turn
 
 RELEASES_READ: Final = 50
 STATED: Final = "stated"
@@ -73,7 +74,7 @@ def _ticket(finding: Finding) -> ChainLink:
     if made is None:
         by = "the document names it"
         return ChainLink("Ticket", "ticket", ticket.key, "Ticket", "claimed", sentence, by, None, url, ticket.key)
-    proof = "confirmed" if made.actor_kind == "person" else "measured"
+    proof = "confirmed" if made.actor_kind in {"user", "token"} else "measured"
     by = f"{made.actor_label} made it one"
     return ChainLink("Ticket", "ticket", ticket.key, "Ticket", proof, sentence, by, made.at, url, ticket.key)
 
@@ -87,7 +88,7 @@ def _turn(known: Known) -> ChainLink:
         "Turn",
         "agent",
         f"Turn {seq}",
-        row.by,
+        _agent(key, seq) or row.by,
         row.strength,
         f"{key} was worked in turn {seq}",
         f"{row.by}: {row.detail}",
@@ -95,6 +96,12 @@ def _turn(known: Known) -> ChainLink:
         f"/tickets/{key}/",
         f"turn {seq} of {key}",
     )
+
+
+def _agent(key: str, seq: str) -> str:
+    """Who worked, whoever says how well."""
+    rows = Turn.objects.filter(ticket__key=key, seq=int(seq) if seq.isdecimal() else 0)
+    return rows.values_list("agent_version__agent__name", flat=True).first() or ""
 
 
 def _commit(known: Known) -> ChainLink:

@@ -68,7 +68,10 @@ class Chain:
         if self.missed:
             where = ", ".join(self.named(answer) for answer in self.missed[:3])
             more = f" and {len(self.missed) - 3} more" if len(self.missed) > 3 else ""
-            return f"Fixed, not live in {where}{more}"
+            last = self.answers[-1]
+            if last.word == NOT_LIVE:
+                return f"Fixed, not live in {where}{more}"
+            return f"{last.word.capitalize()} in {self.named(last)}, not in {where}{more}"
         if not self.answers:
             return "Fixed; the project has no place to be live in"
         verified = all(answer.word == VERIFIED for answer in self.answers)

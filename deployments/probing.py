@@ -48,7 +48,7 @@ def ask(opener: urllib.request.OpenerDirector, url: str, commit: str) -> dict[st
         detail = f"no answer: {getattr(error, 'reason', None) or error or type(error).__name__}"
     right = 200 <= status < 300 and same(reported, commit)
     if status and not right:
-        detail = f"reports {reported or 'no commit'}" if 200 <= status < 300 else f"status {status}"
+        detail = f"reports {reported[:9] or 'no commit'}" if 200 <= status < 300 else f"status {status}"
     taken = int((time.monotonic() - began) * 1000)
     return {"right": right, "status": status, "reported": reported, "detail": detail[:200], "milliseconds": taken}
 

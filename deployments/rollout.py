@@ -89,10 +89,15 @@ def advance(deployment: Deployment) -> None:
     if step is None:
         _come_back(deployment) if phase == Phase.BACK else _succeed(deployment)
     elif step.kind == StepKind.MANUAL:
-        STEP.move(step, "ask", started_at=Wall())
-        _interrupt(deployment, step, "")
+        ask(step)
     else:
         step_jobs.enqueue(step)
+
+
+def ask(step: Step) -> None:
+    """A step that is a person's to do."""
+    STEP.move(step, "ask", started_at=Wall())
+    _interrupt(step.deployment, step, "")
 
 
 def _next(deployment: Deployment, phase: Phase) -> Step | None:

@@ -69,6 +69,10 @@ def _start(claim: Claim, step: Step, merges: frozenset[int]) -> bool:
     with claim.fenced():
         if step.deployment.state == DeploymentState.QUEUED and not rollout.start(step.deployment, merges):
             return False
+        if step.kind == StepKind.MANUAL:
+            # Only the first step comes here: it takes a worker to start, and a person to go on.
+            rollout.ask(step)
+            return False
         if step.state == StepState.WAITING:
             STEP.move(
                 step, "start", attempt_id=claim.attempt_id, started_at=Wall(), ended_at=None, message="", exit_code=None

@@ -33,7 +33,7 @@ from tickets.rights import require
 from workers.models import Attempt, Outcome
 
 
-def find_deployment(number: int, **_: Any) -> Found | None:
+def find_deployment(number: int) -> Found | None:
     deployment = queries.deployments().filter(pk=number).first() if number <= HIGHEST_ID else None
     return Found(deployment, deployment.service.project.scope) if deployment else None
 

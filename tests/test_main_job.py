@@ -91,9 +91,10 @@ def test_a_document_becomes_tickets_and_ships_only_when_its_critical_finding_is_
     fixed = _uploaded(owner, HEADINGS, "headings.md", "Depot")
     assert set(Finding.objects.filter(occurrences__review=fixed).values_list("state", flat=True)) == {"fixed"}
 
-    _, refused = _deploy(owner, project)
-    assert refused.state == "refused"
-    assert "Two workers may take one parcel" in owner.get(f"/deployments/{refused.pk}/").text
+    held = _deploy(owner, project)
+    children.wait_for("the gate", lambda: _state(held) != "preparing", seconds=40)
+    assert held.state == "waiting_gate"
+    assert "Two workers may take one parcel" in owner.get(f"/deployments/{held.pk}/").text
 
     critical = Finding.objects.get(occurrences__review=review, severity="critical")
     owner.get(f"/reviews/{review.pk}/")
@@ -106,7 +107,7 @@ def test_a_document_becomes_tickets_and_ships_only_when_its_critical_finding_is_
     critical.refresh_from_db()
     assert (critical.state, critical.answer) == ("fixed", "Fixed by MC-1.")
 
-    _, shipped = _deploy(owner, project)
+    shipped = _deploy(owner, project)
     children.wait_for("the deployment", lambda: _state(shipped) in {"succeeded", "failed"}, seconds=60)
     assert shipped.state == "succeeded"
     page = owner.get(f"/deployments/{shipped.pk}/").text
@@ -167,14 +168,16 @@ def _given_to(running: Stack, world: factories.World, repository: Path, program:
 
 def _prepared(running: Stack, world: factories.World, repository: Path) -> tuple[Visitor, Any]:
     """The owner signed in; the project with a repository, a service and an environment; an agent."""
-    from deployments.models import Environment, Service
+    from deployments import places
+    from deployments.intake import StepSpec
     from tickets.models import Project
     from workers.models import Agent, AgentVersion
 
     Project.objects.filter(pk=world.mc.pk).update(repository=str(repository))
     project = Project.objects.get(pk=world.mc.pk)
-    Service.objects.create(project=project, name="shelf", command=["printf", "shipping from the %s\\n", "shelf"])
-    Environment.objects.create(project=project, name="depot")
+    step = StepSpec(kind="command", name="Ship", command=["printf", "shipping from the %s\\n", "shelf"])
+    places.add_service(project, name="shelf", steps=[step])
+    places.add_environment(project, name="depot")
     agent = Agent.objects.create(name="example")
     AgentVersion.objects.create(
         agent=agent,
@@ -253,14 +256,14 @@ def _git(folder: str, *arguments: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _deploy(owner: Visitor, project: Any) -> tuple[Any, Any]:
+def _deploy(owner: Visitor, project: Any) -> Any:
     from deployments.models import Deployment
 
     owner.get("/deployments/new/")
     service, environment = project.services.get(), project.environments.get()
-    page = owner.post("/deployments/new/", {"service": service.pk, "environment": environment.pk, "commit": ""})
-    assert page.status in {200, 409}, page.text[:2000]
-    return page, Deployment.objects.select_related("verdict").latest("pk")
+    page = owner.post("/deployments/new/", {"service": service.pk, "environment": environment.pk, "asked": ""})
+    assert page.status == 200, page.text[:2000]
+    return Deployment.objects.latest("pk")
 
 
 def _states(review: Any) -> dict[str, int]:

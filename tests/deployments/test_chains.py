@@ -194,6 +194,10 @@ class TestSaid:
             "Verified live",
         ]
 
+    def test_what_is_live_where_it_matters_most_is_said_first(self, story: Story) -> None:
+        story.deployed(story.release(story.merged()), story.production)
+        assert chain(story).said == "Verified live in production, not in staging"
+
     def test_with_several_services_the_place_is_named_whole(self, story: Story) -> None:
         build.service(story.project, "relay")
         story.merged()

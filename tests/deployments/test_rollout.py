@@ -204,6 +204,16 @@ def test_a_manual_step_waits_for_its_person_and_holds_the_place(yard: Shipyard, 
     assert again(other).state == "queued", "the place is free"
 
 
+def test_a_pipeline_may_begin_with_a_person(yard: Shipyard, world: World) -> None:
+    yard.set_step(1, kind="manual", command=[], instructions="Ring the bell.")
+    waits = yard.ask()
+    assert (waits.state, waits.steps.get(n=1).state, yard.done) == ("interrupted", "needs_person", [])
+    interruption = interruptions.open_of(waits)
+    assert interruption is not None
+    interruptions.answer(interruption, "done", by=world.releaser)
+    assert yard.run(waits).state == "succeeded"
+
+
 def test_a_deployment_whose_place_changed_meanwhile_is_planned_again(yard: Shipyard, world: World) -> None:
     from deployments import approvals
 
