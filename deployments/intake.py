@@ -175,5 +175,5 @@ def _checked(place: int, name: str, value: str, found: dict[str, str]) -> str:
 
 
 def written(variables: dict[str, str]) -> str:
-    """Variables as ``variables`` reads them."""
-    return "\n".join(f"{name}={value}" for name, value in variables.items())
+    """Variables as ``variables`` reads them, by name: a database may keep them in any order."""
+    return "\n".join(f"{name}={value}" for name, value in sorted(variables.items()))

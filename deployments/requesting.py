@@ -11,7 +11,6 @@ from deployments import commits, gates, plans, step_jobs, telling
 from deployments.commits import Commit
 from deployments.gates import Gate
 from deployments.models import (
-    ENDED_STATES,
     Deployment,
     DeploymentState,
     Environment,
@@ -28,7 +27,6 @@ from portal.core.unit import unit_of_work
 from workers import failures
 
 log = structlog.get_logger(__name__)
-TWIN_SECONDS = 5
 LOOKED_AT = 100
 CLOCK = Actor("clock", "", "the clock")
 
@@ -37,7 +35,7 @@ def request(service: Service, environment: Environment, *, asked: str = "", by: 
     """Ask for a commit, branch or tag of ``service`` in ``environment``; empty: the target branch.
 
     A worker looks it up, makes the release and the plan; then it waits at its
-    gate. The same request again within seconds is the same deployment. Raises
+    gate. The same request again before that is the same deployment. Raises
     ``Refused``.
     """
     if service.project_id != environment.project_id:
@@ -66,10 +64,9 @@ def request(service: Service, environment: Environment, *, asked: str = "", by: 
 
 
 def _twin(service: Service, environment: Environment, asked: str, by: User | None) -> Deployment | None:
-    """What the first of two clicks made."""
+    """What the first of two clicks made. Once it was looked up, the same words may mean another commit."""
     rows = Deployment.objects.filter(service=service, environment=environment, asked=asked, requested_by=by)
-    recent = rows.filter(requested_at__gte=Wall(-TWIN_SECONDS)).exclude(state__in=ENDED_STATES)
-    return recent.order_by("-id").first()
+    return rows.filter(state=DeploymentState.PREPARING).order_by("-id").first()
 
 
 def cancel(deployment: Deployment, *, expected_version: int, reason: str) -> Deployment:

@@ -51,6 +51,11 @@ def wrong(bad: str, name: str, status: int, shown: str, changed: bool) -> str:
     return ""
 
 
+def once_a_row(names: tuple[str, ...]) -> list[str]:
+    """Of rows of a form that are like each other, the fields of the last, where a row is new."""
+    return list({re.sub(r"-\d+-", "-#-", name): name for name in names}.values())
+
+
 def with_text(form: Found, name: str, bad: str) -> dict[str, list[str]]:
     fields = form.sent(**{name: TEXTS[bad]})
     if bad == "twice":
@@ -66,7 +71,7 @@ def test_no_text_in_any_field_of_any_form_breaks_changes_or_loses_what_it_should
     found = []
     for form in sender.forms():
         # The account's own address in a form for a password is for the browser's memory.
-        for name in (name for name in form.typed if name != "username"):
+        for name in (name for name in once_a_row(form.typed) if name != "username"):
             for bad in texts:
                 answer, shown, changed = sender.send(form.action, with_text(form, name, bad))
                 if form.action.startswith("/admin/"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,10 +37,10 @@ def world(running: Stack) -> World:
 
 
 def test_two_browsers_see_a_job_fail_retry_and_die_also_after_the_web_process_was_restarted(
-    running: Stack, world: World, browser: Browser
+    running: Stack, world: World, browser: Browser, tmp_path: Path
 ) -> None:
     pages = [watching(running, browser, world) for _ in range(2)]
-    watched_to_its_death(pages, failing_deployment(world, "first"))
+    watched_to_its_death(pages, failing_turn(world, "first", tmp_path / "first"))
     web = next(process for process in running.running if process.name == "web")
     web.stop()
     for page in pages:
@@ -48,7 +49,7 @@ def test_two_browsers_see_a_job_fail_retry_and_die_also_after_the_web_process_wa
     running.web()
     for page in pages:
         page.locator("[data-live-badge][data-tone=good]").wait_for(timeout=60_000)
-    watched_to_its_death(pages, failing_deployment(world, "second"))
+    watched_to_its_death(pages, failing_turn(world, "second", tmp_path / "second"))
     for page in pages:
         assert page.evaluate("window.mark") == MARK, "the page was never loaded again"
 
@@ -63,15 +64,19 @@ def watching(running: Stack, browser: Browser, world: World) -> Page:
     return page
 
 
-def failing_deployment(world: World, name: str) -> Job:
-    from deployments import rollout
-    from deployments.models import Environment, Service
-    from workers.models import Job
+def failing_turn(world: World, name: str, folder: Path) -> Job:
+    """Of an agent that ends with a code that says so, each time."""
+    from tests.tickets.workshop import Workshop
+    from tickets import work
+    from workers.models import Agent, AgentVersion, Job
 
-    service = Service.objects.create(project=world.mc, name=name, command=["sh", "-c", "sleep 2; exit 3"])
-    environment = Environment.objects.create(project=world.mc, name=name)
-    deployment = rollout.request(service, environment)
-    return Job.objects.get(subject=deployment.subject)
+    folder.mkdir()
+    ticket = Workshop(world.mc, folder).ticket()
+    agent = Agent.objects.create(name=name)
+    profile = {"adapter": "plain", "wall_seconds": 60, "silence_seconds": 60, "max_failures": 2}
+    AgentVersion.objects.create(agent=agent, number=1, command=["sh", "-c", "sleep 2; exit 3"], **profile)
+    work.assign(ticket, agent)
+    return Job.objects.get(subject=ticket.subject)
 
 
 def watched_to_its_death(pages: list[Page], job: Job) -> None:

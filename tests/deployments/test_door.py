@@ -193,7 +193,6 @@ def test_one_deployment_has_the_place_at_a_time(yard: Shipyard) -> None:
     yard.set_step(1, command=["false"])
     holding = yard.ask()
     assert holding.state == "interrupted"
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     other = yard.ask()
     (condition,) = gates.look(other).conditions
     assert (other.state, condition.kind, condition.url) == ("waiting_gate", "busy", holding.get_absolute_url())

@@ -208,7 +208,7 @@ def test_an_owner_makes_and_changes_an_environment(world: World, sign_in: SignIn
     assert (made.approvals_needed, made.variables) == (2, {"PORT": "8001", "HOST": "a=b"})
     assert browser.post(NEW_ENVIRONMENT, sent).status_code == 422
     edit = f"{made.get_absolute_url()}edit/"
-    assert "PORT=8001\nHOST=a=b</textarea>" in browser.get(edit).content.decode()
+    assert "HOST=a=b\nPORT=8001</textarea>" in browser.get(edit).content.decode()
     sent = {**ENVIRONMENT, "expected_version": "1", "on_failure": "roll_back"}
     assert browser.post(edit, sent).status_code == 302
     made.refresh_from_db()

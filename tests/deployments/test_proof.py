@@ -34,7 +34,6 @@ def fixed(yard: Shipyard, world: World) -> Finding:
     yard.turn(ticket, GOOD)
     work.accept(ticket, by=world.owner, reason="Read it.")
     yard.drain()
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     return finding
 
 
@@ -81,7 +80,6 @@ def test_a_rollback_unfixes_what_is_no_longer_live(yard: Shipyard, fixed: Findin
 def test_a_newer_release_that_holds_the_fix_keeps_it_live_since_the_first(yard: Shipyard, fixed: Finding) -> None:
     first = yard.ask()
     yard.commit("window.txt", "clean\n")
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     assert yard.ask().state == "succeeded"
     row = Evidence.objects.get(finding=fixed, edge="deployment")
     assert row.ref == str(first.pk)
@@ -90,7 +88,6 @@ def test_a_newer_release_that_holds_the_fix_keeps_it_live_since_the_first(yard: 
 def test_an_older_commit_over_it_takes_the_fix_away(yard: Shipyard, fixed: Finding) -> None:
     old = Deployment.objects.earliest("pk").commit
     yard.ask()
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     held = yard.ask(old)
     assert held.state == "waiting_gate", "a critical finding is fixed elsewhere than in this commit"
     places.set_policy(yard.project, severities=[], valid_hours=24, expected_number=0)
@@ -112,7 +109,6 @@ def test_after_a_failed_deployment_nothing_is_said_to_be_live(yard: Shipyard, fi
     yard.ask()
     assert sentence(fixed).startswith("Verified live")
     yard.set_step(3, command=["false"])
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     held = yard.ask()
     interruption = interruptions.open_of(held)
     assert interruption is not None

@@ -132,7 +132,6 @@ def test_one_way_back_leads_to_the_next(yard: Shipyard, world: World) -> None:
     old = yard.head
     for text in ("oiled\n", "painted\n"):
         yard.commit("door.txt", text)
-        Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
         yard.ask()
     second, third = Deployment.objects.order_by("pk")[1:]
     with unit_of_work(), pytest.raises(Refused, match="Another deployment has followed"):
@@ -153,7 +152,6 @@ def test_a_rolled_back_release_stays_rolled_back_until_its_hold_is_lifted(yard: 
     with unit_of_work():
         rollout.roll_back(second, reason="It squeaks.")
     yard.run(second)
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     held = yard.ask()
     assert held.state == "waiting_gate"
     holds.lift(Hold.objects.get(), expected_version=1, reason="The door was the wrong one.")
@@ -194,7 +192,6 @@ def test_a_manual_step_waits_for_its_person_and_holds_the_place(yard: Shipyard, 
     waits = yard.ask()
     assert waits.state == "interrupted"
     assert not Job.objects.filter(state__in=["queued", "running"]).exists()
-    Deployment.objects.update(requested_at="2026-01-01T00:00:00Z")
     other = yard.ask()
     assert other.state == "waiting_gate"
     interruption = interruptions.open_of(waits)

@@ -144,7 +144,7 @@ class TestPrompt:
         self, claim: Claim, tmp_path: Path
     ) -> None:
         claim.interrupted = lambda: _cancel_once(claim, tmp_path / "began")
-        script = f"echo started; touch {tmp_path}/began; trap 'echo stopping; exit' TERM; sleep 30 & wait"
+        script = f"trap 'echo stopping; exit' TERM; echo started; touch {tmp_path}/began; sleep 30 & wait"
         with pytest.raises(Cancelled):
             children.run(claim, shell(script, tmp_path, stdin="Mend the lock."))
         assert stored(claim.attempt_id).startswith("started\n")
