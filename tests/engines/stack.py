@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,7 @@ def opened(folder: Path, database_url: str, **overrides: str) -> Iterator[Stack]
     environment |= {"BASE_URL": f"http://127.0.0.1:{port}", "PORT": str(port), MARK: mark, **overrides}
     environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
     _flush(settings.REDIS_URL)
+    _forget_work(Path(overrides.get("DATA_DIR", settings.DATA_DIR)))
     stack = Stack(folder, environment, port)
     try:
         with _speaking_to(database_url):
@@ -148,6 +150,12 @@ def opened(folder: Path, database_url: str, **overrides: str) -> Iterator[Stack]
         stack.stop()
         _flush(settings.REDIS_URL)
         leaks.expect_none(MARK, mark)
+
+
+def _forget_work(data: Path) -> None:
+    """What another stack worked on lies under names that this one gives again: a fresh database counts from 1."""
+    for name in ("clones", "workspaces", "homes", "landing", "deployments", "spools"):
+        shutil.rmtree(data / name, ignore_errors=True)
 
 
 @contextlib.contextmanager
