@@ -1,10 +1,11 @@
 """Every page in a real Chromium: light, dark and on a phone; no violation of WCAG 2.2 AA, nothing on the console.
 
-The pictures lie in ``test-results/screens`` afterwards.
+With ``PICTURES=1`` a picture of each lies in ``test-results/screens`` afterwards, for people to look at.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.slow, pytest.mark.once]
 
+PICTURES: Final = os.environ.get("PICTURES") == "1"
 SCREENS: Final = Path(__file__).resolve().parents[2] / "test-results" / "screens"
 # Every rule is run; what passes it is counted, and not described element by element.
 AXE: Final = {
@@ -208,7 +210,8 @@ def in_every_look(page: Page, name: str) -> None:
 def looked_at(page: Page, name: str, rules: dict[str, Any] = AXE) -> None:
     """A picture, no violation, nothing wider than the window."""
     page.wait_for_load_state("load")
-    page.screenshot(path=SCREENS / f"{name}.jpg", type="jpeg", full_page=True)
+    if PICTURES:
+        page.screenshot(path=SCREENS / f"{name}.jpg", type="jpeg", full_page=True)
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     violations = page.evaluate("options => axe.run(options).then(found => found.violations)", rules)
