@@ -92,6 +92,9 @@ def look_again(deployment: Deployment) -> Gate:
         # Its own row before the rows of its steps, as whoever starts it takes them.
         rows = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk)
         waits = rows.values_list("state", flat=True).first() == DeploymentState.WAITING
+        if waits:
+            # The clock, or whoever approved, may have judged it since this row was read.
+            deployment.refresh_from_db()
         changes = _planned_again(deployment) if waits else {}
         gate = gates.look(deployment)
         if not waits:

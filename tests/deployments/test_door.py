@@ -50,6 +50,20 @@ def test_a_deployment_waits_until_the_findings_say_go_and_then_goes_by_itself(ya
     assert not waits.verdict.go, "the older answer stays as it was given"
 
 
+def test_who_looks_again_is_not_stopped_by_the_clock_that_looked_meanwhile(yard: Shipyard) -> None:
+    finding = build_review.finding(yard.project)
+    waits = yard.ask()
+    read_before = again(waits)
+    answers.answer(finding, "waive", reason="Until spring.")
+    other = build_review.finding(yard.project)
+    requesting.look_at_waiting()
+    assert again(waits).version > read_before.version
+    answers.answer(other, "waive", reason="Until spring.")
+    build_review.finding(yard.project)
+    assert not requesting.look_again(read_before).is_open
+    assert read_before.version == again(waits).version
+
+
 def test_an_approval_opens_the_gate_at_once(guarded: Shipyard, world: World) -> None:
     waits = guarded.ask(by=world.owner)
     assert (waits.state, conditions(waits)) == ("waiting_gate", {"approvals": False})
