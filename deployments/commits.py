@@ -68,14 +68,21 @@ def _name(project: Project, objects: Pristine, asked: str) -> str:
     if not found and HEX.fullmatch(asked):
         output = objects.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}")
         found = output.text.strip() if output.code == 0 else ""
-    if not found or objects.run("cat-file", "-e", f"{found}^{{commit}}").code != 0:
+    if found and not _has(objects, found):
+        # Somebody pushed between the fetch and the question: what the branch is now comes with another fetch.
+        clones.fetched(project)
+    if not found or not _has(objects, found):
         raise BadInput(f"The repository of {project.key} has no branch, tag or commit {asked}.")
     return found
 
 
+def _has(objects: Pristine, commit: str) -> bool:
+    return objects.run("cat-file", "-e", f"{commit}^{{commit}}").code == 0
+
+
 def _between(objects: Pristine, before: str, name: str) -> tuple[int, list[dict[str, str]]]:
     """The commits that ``name`` has and ``before`` has not; where that is not known any more, none are named."""
-    if not before or objects.run("cat-file", "-e", f"{before}^{{commit}}").code != 0:
+    if not before or not _has(objects, before):
         return 0, []
     count = int(objects.git("rev-list", "--count", name, f"^{before}"))
     log = objects.git("log", f"--max-count={COMMITS_SHOWN}", "--format=%H%x1f%an%x1f%s", name, f"^{before}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from deployments import checkouts, preparing, proof, requesting, step_jobs, stepping
 from reviews import evidence
-from workers import kinds, schedules, sweeping
+from workers import kinds, retention, schedules, sweeping
 from workers.models import Pool
 
 if TYPE_CHECKING:
@@ -38,10 +38,18 @@ def register() -> None:
             link=_page_of,
         )
     )
-    kinds.register(kinds.Kind(CLEAR_KIND, "Clear checkouts away", Pool.STEPS, _clear))
+    kinds.register(kinds.Kind(CLEAR_KIND, "Clear checkouts away", Pool.STEPS, _clear, each_machine=True))
     schedules.stand("clear-checkouts-away", CLEAR_KIND, every_seconds=86_400)
     sweeping.watch(requesting.look_at_waiting)
     evidence.fixes_changed.add(proof.settle)
+    _keep()
+
+
+def _keep() -> None:
+    places = ("Service", "PipelineStep", "Environment", "Policy")
+    retention.keep("What somebody set up; releases keep what it was.", *(f"deployments.{name}" for name in places))
+    ways = ("Verdict", "Approval", "Hold", "Release", "Deployment", "Step", "HealthCheck", "Interruption", "Placement")
+    retention.keep("What shipped, and why it might: evidence.", *(f"deployments.{name}" for name in ways))
 
 
 def _page_of(subject: str) -> str:

@@ -16,6 +16,7 @@ from deployments.models import DeploymentState, HealthCheck, Step, StepKind, Ste
 from deployments.transitions import DEPLOYMENT, STEP
 from portal.core import limits
 from portal.core.clock import Wall
+from portal.core.failpoints import Failpoint, reach
 from portal.core.lifecycle import Refused
 from portal.core.storable import storable
 from workers import children
@@ -53,6 +54,7 @@ def run(claim: Claim) -> Result | None:
     began = step.attempt is not None and step.attempt.job_id == claim.job_id
     if not _start(claim, step, merges):
         return None
+    reach(Failpoint.AFTER_STEP_START)
     if step.kind == StepKind.HEALTH:
         return _ask_for_health(claim, step, place)
     if began:
@@ -69,6 +71,7 @@ def _start(claim: Claim, step: Step, merges: frozenset[int]) -> bool:
     with claim.fenced():
         if step.deployment.state == DeploymentState.QUEUED and not rollout.start(step.deployment, merges):
             return False
+        reach(Failpoint.IN_DEPLOYMENT_START)
         if step.kind == StepKind.MANUAL:
             # Only the first step comes here: it takes a worker to start, and a person to go on.
             rollout.ask(step)
@@ -101,6 +104,7 @@ def _child(
 ) -> ChildResult:
     command = Command(argv=tuple(argv), cwd=place, env=environment_of(step), wall_seconds=seconds)
     result = children.run(claim, command, name=name, stored=name == children.STORED)
+    reach(Failpoint.AFTER_STEP_COMMAND)
     result.forget()
     return result
 
@@ -194,6 +198,7 @@ def _settle(step: Step, result: Result) -> None:
         return
     STEP.move(step, "succeed", exit_code=result.exit_code, message=message, ended_at=Wall())
     rollout.advance(step.deployment)
+    reach(Failpoint.IN_STEP_SETTLE)
 
 
 def _check(step: Step, check: dict[str, Any]) -> HealthCheck:

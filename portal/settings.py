@@ -183,6 +183,22 @@ except ValidationError:
     if text("FROM_EMAIL"):
         refuse("FROM_EMAIL", f"{DEFAULT_FROM_EMAIL!r} is not an e-mail address.")
 
+# Where tests say at which named moment a process ends: see portal/core/failpoints.py.
+FAILPOINTS_DIR = Path(text("FAILPOINTS_DIR")) if text("FAILPOINTS_DIR") else None
+if FAILPOINTS_DIR is not None and (SECURE or HOST not in {"127.0.0.1", "::1", "localhost"}):
+    refuse(
+        "FAILPOINTS_DIR", "is for tests on this machine: not with an https BASE_URL, not with a HOST of the network."
+    )
+if FAILPOINTS_DIR is not None and not FAILPOINTS_DIR.is_dir():
+    refuse("FAILPOINTS_DIR", f"{FAILPOINTS_DIR} is not a folder.")
+
+# Where PostgreSQL's own programs are; without it they are looked for.
+PG_BIN_DIR = text("PG_BIN_DIR")
+if PG_BIN_DIR and not Path(PG_BIN_DIR).is_dir():
+    refuse("PG_BIN_DIR", f"{PG_BIN_DIR} is not a folder.")
+# Whether a database with rows is backed up before its schema is migrated.
+BACKUP_BEFORE_MIGRATE = flag("BACKUP_BEFORE_MIGRATE", True)
+
 # The schema guard's override: "<reason> until <time with zone>"; logged and shown while it holds.
 SCHEMA_GUARD_OVERRIDE = text("SCHEMA_GUARD_OVERRIDE")
 if SCHEMA_GUARD_OVERRIDE:
@@ -403,6 +419,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "shiproom:",
 }
 CELERY_TASK_PUBLISH_RETRY = False
+# Celery closes the database around each task; a new session costs more than what a drain does in it.
+CELERY_DB_REUSE_MAX = 2**62
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULE = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reviews import answers, documents, evidence
 from tickets import followers
-from workers import kinds
+from workers import kinds, retention
 from workers.models import Pool
 
 
@@ -25,3 +25,7 @@ def register() -> None:
     followers.accepted.add(answers.ticket_accepted)
     followers.reopened.add(answers.ticket_reopened)
     followers.reopened.add(evidence.ticket_reopened)
+    found = ("Series", "Review", "Finding", "Occurrence", "Fingerprint", "Evidence")
+    retention.keep("What was found, where it stands, and the documents that say so.", *(f"reviews.{n}" for n in found))
+    read = ("ImportRow", "Check", "ActionItem")
+    retention.keep("What was read in a document: an import can be taken back.", *(f"reviews.{name}" for name in read))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from portal.core import limits
+from portal.core.failpoints import Failpoint, reach
 from portal.core.redaction import redact
 from portal.core.storable import storable
 from tickets import clones, equal, git, ground
@@ -71,7 +72,9 @@ def land(project: Project, *, commit: str, strategy: str, message: str, check: C
         if result == fetched.commit:
             return Landed(result, fetched.commit, recognised=True)
         check(worktree, result)
+        reach(Failpoint.BEFORE_PUSH)
         _push(project, fetched, worktree, result)
+        reach(Failpoint.AFTER_PUSH)
     # Whoever looks for the merged commit in the clone finds it. It is pushed, whatever becomes of this.
     with suppress(JobFailed):
         clones.fetched(project)

@@ -112,6 +112,7 @@ _ENDINGS: Final[dict[str, str]] = {
     Outcome.FAILED: "It failed",
     Outcome.TIMED_OUT: "It ran out of time",
     Outcome.LOST: "Its worker was lost",
+    Outcome.UNSEEN: "Its worker was lost as it began",
     Outcome.BAD_INPUT: "It could not begin",
     Outcome.CANCELLED: "It was stopped on request",
     Outcome.RELEASED: "Its worker handed it back",

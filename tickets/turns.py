@@ -17,6 +17,7 @@ from django.db.models import Max
 
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
+from portal.core.failpoints import Failpoint, reach
 from portal.core.storable import storable
 from tickets import conversation, followers, git, measuring, prompts, questions, sessions, telling, workspaces
 from tickets.models import Purpose, Ticket, TicketState, Turn, TurnState, Workspace
@@ -77,6 +78,7 @@ def run(claim: Claim) -> TurnResult:
     purpose = _purpose(claim.payload)
     session = sessions.to_resume(ticket, version, purpose)
     turn = _begin(claim, ticket, version, workspace, purpose, session)
+    reach(Failpoint.AFTER_TURN_BEGIN)
     result = children.run(claim, _command(ticket, turn, version, workspace, session))
     ran = running.judge(
         version,
@@ -88,6 +90,7 @@ def run(claim: Claim) -> TurnResult:
         name=_fresh_session(turn),
     )
     _book(claim, turn, version, workspace, ran)
+    reach(Failpoint.AFTER_TURN_BOOKED)
     result.forget()
     if ran.verdict.state is State.TIMED_OUT:
         raise TimedOut(ran.verdict.text)

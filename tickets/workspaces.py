@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 
 from portal.core import limits
+from portal.core.failpoints import Failpoint, reach
 from tickets import clones, git
 from tickets.clones import Fetched
 from tickets.models import Merge, MergeState, Ticket, Workspace
@@ -111,6 +112,7 @@ def _make(ticket: Ticket, fetched: Fetched, path: Path, branch: str, *, new: boo
         # By force: another worktree that an agent made may have the branch.
         options = ("--quiet", "--force", "--no-checkout", *anew)
         git.git(fetched.path, "worktree", "add", *options, "--", str(path), begin, seconds=_seconds())
+    reach(Failpoint.IN_WORKSPACE)
     own = _own_folder(path, fetched.path)
     if own is None:
         raise git.GitFailed(f"The worktree of {ticket.key} was made, and is not what it should be.")

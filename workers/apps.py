@@ -7,9 +7,10 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         # transitions: declared for the docs, also in a process that moves no job
-        from workers import leftovers, streams, transitions  # noqa: F401
+        from workers import forgetting, leftovers, streams, transitions  # noqa: F401
         from workers.agents import trials
 
+        forgetting.register()
         leftovers.register()
         streams.register()
         trials.register()

@@ -25,6 +25,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Max
 
 from portal.core import limits
+from portal.core.failpoints import Failpoint, reach
 from workers import output
 from workers.claims import Cancelled, Claim
 from workers.failures import BadInput, JobFailed
@@ -102,7 +103,9 @@ def run(claim: Claim, command: Command, *, name: str = STORED, stored: bool = Tr
         raise BadInput(f"The command cannot be run: {problem}.") from problem
     try:
         with Child.start(spec, folder) as child:
+            reach(Failpoint.AFTER_CHILD_START)
             record = _follow(claim, child, stored)
+            claim.spent(record.cpu_seconds, record.max_rss_kib * 1024)
     except CannotSupervise as problem:
         raise JobFailed(f"The child could not be supervised: {problem}") from problem
     except Cancelled:
@@ -124,6 +127,7 @@ def _follow(claim: Claim, child: Child, stored: bool) -> ExitRecord:
             if stored:
                 _ingest(claim, reader)
             continue
+        reach(Failpoint.AFTER_CHILD_EXIT)
         if stored:
             for chunk in reader.finish(limits.value("OUTPUT_CHUNK_BYTES")):
                 _store(claim, [chunk])
@@ -218,11 +222,32 @@ def recover_ended(claim: Claim) -> int:
     return len(found)
 
 
-def _take_in(claim: Claim, attempt: int) -> None:
+def clear_unknown() -> int:
+    """Remove the spools of attempts that no row knows (forgotten, or from before a restore); returns how many.
+
+    An attempt has its row before it has a folder. Raises ``JobFailed`` where
+    something of theirs cannot be ended.
+    """
+    root: Path = settings.DATA_DIR / "spools"
+    names = sorted(int(path.name) for path in root.glob("*") if path.name.isdecimal()) if root.is_dir() else []
+    known = set(Attempt.objects.filter(pk__in=names[:MOST_LEFT]).values_list("pk", flat=True))
+    unknown = [attempt for attempt in names[:MOST_LEFT] if attempt not in known]
+    for attempt in unknown:
+        _end(attempt)
+        shutil.rmtree(_spools(attempt), ignore_errors=True)
+    return len(unknown)
+
+
+def _end(attempt: int) -> None:
     try:
         sweep(_marker(attempt))
     except CannotSupervise as problem:
         raise JobFailed(f"An earlier attempt is still alive and cannot be ended: {problem}") from problem
+
+
+def _take_in(claim: Claim, attempt: int) -> None:
+    _end(attempt)
+    reach(Failpoint.AFTER_LEFTOVERS_ENDED)
     folder = _spools(attempt)
     _store_tail(claim, attempt, folder / STORED)
     shutil.rmtree(folder, ignore_errors=True)

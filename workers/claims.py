@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from portal.core import limits
+from portal.core.failpoints import Failpoint, reach
 from portal.core.unit import UnitOfWork, unit_of_work
 from workers import fencing, presence, statements
 from workers.models import Pool
@@ -54,6 +55,11 @@ class Claim:
     recovered: bool = False
     cancel_asked: bool = False
     interrupted: Callable[[], bool] = field(default=lambda: False)
+    # this process's own processor time when it began; None: not yet
+    cpu_from_seconds: float | None = None
+    # of the trees of its children so far; see ``children.run``
+    child_cpu_seconds: float = 0.0
+    child_memory_bytes: int | None = None
 
     @property
     def seconds_left(self) -> float:
@@ -68,6 +74,11 @@ class Claim:
             raise Cancelled
         if self.interrupted():
             raise Interrupted
+
+    def spent(self, cpu_seconds: float, memory_bytes: int) -> None:
+        """A child of this claim has ended, and took this much."""
+        self.child_cpu_seconds += cpu_seconds
+        self.child_memory_bytes = max(self.child_memory_bytes or 0, memory_bytes)
 
     def renewed(self, asked_at: float) -> None:
         """The database confirmed the lease for a request made at ``asked_at`` (monotonic)."""
@@ -88,6 +99,8 @@ class Claim:
             self.cancel_asked = self.cancel_asked or held[self.job_id]
             with unit_of_work() as work:
                 yield work
+                reach(Failpoint.IN_FENCED_WRITE)
+        reach(Failpoint.AFTER_FENCED_WRITE)
         self.renewed(asked_at)
 
 
@@ -98,7 +111,8 @@ def trust(asked_at: float) -> float:
 def claim(pool: Pool | str, kinds: Sequence[str], *, worker: str, most: int) -> list[Claim]:
     """Take up to ``most`` due jobs of these kinds, best priority first. Commits by itself.
 
-    Jobs that are for another machine are left to its workers.
+    Jobs that are for another machine are left to its workers, and those of
+    paused kinds, or of a paused pool, to later.
     """
     if not kinds or most < 1:
         return []

@@ -16,14 +16,16 @@ from django.db.utils import Error as DatabaseFailure
 from portal.core import cause as causes
 from portal.core import limits
 from portal.core.cause import Actor, Cause
+from portal.core.failpoints import Failpoint, reach
 from workers import claims, failures, fencing, kinds, wakeups
 from workers.claims import Cancelled, Claim, Interrupted, LeaseLost
-from workers.ending import end_attempt, end_unsettled, succeed
+from workers.ending import Took, end_attempt, end_unsettled, succeed
 from workers.failures import JobFailed, Parked
 from workers.leases import LeaseKeeper
 from workers.models import Outcome, Pool
 
 log = structlog.get_logger(__name__)
+OTHERS_SECONDS = 1.0
 
 
 class Drain:
@@ -33,6 +35,11 @@ class Drain:
         self.pool, self.worker, self.keeper, self.stopping = str(pool), worker, keeper, stopping
         self.busy = False
         self._short_next = True
+        # whether the last batch was all that was asked for, so that there may be more
+        self._full = False
+        # of the last batch, where all of it was of one kind: a flood of it must not keep others waiting
+        self._flooding = ""
+        self._others_at = 0.0
 
     def run(self) -> int:
         """Returns how many jobs were run. Re-entered (a timer during a job), it does nothing."""
@@ -48,20 +55,32 @@ class Drain:
         # Before the first claim: what is enqueued from here on must wake somebody again.
         wakeups.clear(self.pool)
         done, until = 0, time.monotonic() + limits.value("DRAIN_BUDGET_SECONDS")
-        while not self.stopping():
-            batch = self._claim()
-            if not batch:
-                return done
-            if len(batch) in {1, limits.value("DRAIN_BATCH_JOBS")}:
-                # More may be due, and this worker is busy from here on: another one should look.
+        lingering = wakeups.Lingering(self.pool, self.stopping)
+        try:
+            while not self.stopping():
+                batch = self._claim()
+                if not batch:
+                    # Who found nothing at all was called in vain, and does not stay.
+                    if not done or time.monotonic() > until or not lingering.again():
+                        return done
+                    continue
+                reach(Failpoint.AFTER_CLAIM)
+                if self._full:
+                    # More may be due, and this worker is busy from here on: another one should look. Who is at a
+                    # few short jobs goes on listening, and hears of more as soon as they are done.
+                    lingering.leave()
+                    wakeups.announce(self.pool)
+                self._run_batch(batch)
+                done += len(batch)
+                lingering.stay()
+                if time.monotonic() > until:
+                    # Come up for air; a message brings this worker, or another, back.
+                    wakeups.announce(self.pool)
+                    return done
+            return done
+        finally:
+            if lingering.leave():
                 wakeups.announce(self.pool)
-            self._run_batch(batch)
-            done += len(batch)
-            if time.monotonic() > until:
-                # Come up for air; a message brings this worker, or another, back.
-                wakeups.announce(self.pool)
-                return done
-        return done
 
     def _claim(self) -> list[Claim]:
         """Short jobs by the batch and others one by one, in turns, so that a stream of either starves no other."""
@@ -69,10 +88,27 @@ class Drain:
             self._short_next = not self._short_next
             most = 1 if self._short_next else limits.value("DRAIN_BATCH_JOBS")
             names = kinds.names(self.pool, short=not self._short_next)
-            batch = claims.claim(self.pool, names, worker=self.worker, most=most)
+            batch = self._claim_others(names, most) or claims.claim(self.pool, names, worker=self.worker, most=most)
             if batch:
+                found, self._full = {claim.kind for claim in batch}, len(batch) == most
+                self._flooding = found.pop() if self._full and len(found) == 1 else self._flooding
                 return batch
+        # At rest: what comes next is most likely short.
+        self._short_next = True
         return []
+
+    def _claim_others(self, names: list[str], most: int) -> list[Claim]:
+        """Once a second of a flood, what is not of it: due jobs are claimed by age, and so behind all of the flood.
+
+        It reads over the flood to find them, which is why it is not done at every claim.
+        """
+        now = time.monotonic()
+        if self._flooding not in names or len(names) < 2 or now - self._others_at < OTHERS_SECONDS:
+            return []
+        self._others_at = now
+        others = [name for name in names if name != self._flooding]
+        self._flooding = ""
+        return claims.claim(self.pool, others, worker=self.worker, most=most)
 
     def _run_batch(self, batch: list[Claim]) -> None:
         with self.keeper.holding(batch):
@@ -88,6 +124,7 @@ class Drain:
         cause = Cause(
             actor, claim.cause.get("request_id") or causes.new_request_id(), f"job:{claim.job_id}/{claim.fence}"
         )
+        claim.cpu_from_seconds = time.process_time()
         with causes.bound(cause):
             try:
                 result = self._handle(claim)
@@ -114,16 +151,20 @@ class Drain:
         claim.interrupted = self.stopping
         # It may have waited behind others of its batch, and been lost or cancelled meanwhile.
         claim.check()
+        reach(Failpoint.BEFORE_RUN)
         with fencing.reading_only():
             return kind.run(claim)
 
     def _end(self, claim: Claim, outcome: Outcome, error: str, result: Any, delay_seconds: float | None = None) -> None:
         """End the attempt; where ``settle`` raises, as failed; where it raises again, without it."""
+        took = _took(claim)
+        reach(Failpoint.BEFORE_FINISH)
 
         def end() -> bool:
             if outcome is Outcome.SUCCEEDED:
-                return succeed(claim.job_id, claim.fence, claim.kind, result)
-            return end_attempt(claim.job_id, claim.fence, outcome, error=error, delay_seconds=delay_seconds)
+                return succeed(claim.job_id, claim.fence, claim.kind, result, took)
+            how: dict[str, Any] = {"error": error, "delay_seconds": delay_seconds, "took": took}
+            return end_attempt(claim.job_id, claim.fence, outcome, **how)
 
         try:
             ended = self._insist(claim, end)
@@ -135,6 +176,7 @@ class Drain:
             else:
                 self._end(claim, Outcome.FAILED, why, None)
                 return
+        reach(Failpoint.AFTER_FINISH)
         if not ended:
             log.warning("fenced_out", job=claim.job_id, fence=claim.fence)
 
@@ -152,3 +194,11 @@ class Drain:
                 if claim.lost or claim.seconds_left <= 1 or time.monotonic() > until or self.stopping():
                     return False
                 time.sleep(1)
+
+
+def _took(claim: Claim) -> Took | None:
+    """Of a job that was run; one that was handed back before it began took nothing."""
+    if claim.cpu_from_seconds is None:
+        return None
+    seconds = time.process_time() - claim.cpu_from_seconds + claim.child_cpu_seconds
+    return Took(round(1000 * seconds), claim.child_memory_bytes)

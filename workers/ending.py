@@ -6,15 +6,24 @@ here, so that no subject stays "working" over a job that is over.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q
 
 from portal.core.clock import Wall
+from portal.core.failpoints import Failpoint, reach
 from portal.core.unit import unit_of_work
 from workers import failures, kinds, statements, wakeups
 from workers.models import Attempt, Job, JobState, LaneSlot, Outcome, SubjectSlot
+
+
+class Took(NamedTuple):
+    """What an attempt took: processor time of the worker and its children; at most, memory of a child."""
+
+    cpu_ms: int
+    memory_bytes: int | None
+
 
 _STATES = {
     Outcome.SUCCEEDED: JobState.SUCCEEDED,
@@ -31,6 +40,7 @@ def end_attempt(
     result: Any = None,
     delay_seconds: float | None = None,
     where: Q | None = None,
+    took: Took | None = None,
 ) -> bool:
     """End the running attempt ``fence`` of a job; false where it is not running under that fence (nothing written).
 
@@ -53,21 +63,25 @@ def end_attempt(
         delay = delay_seconds if outcome is Outcome.PARKED else None
         if again and delay is None:
             delay = failures.backoff_seconds(outcome, earlier)
-        _end(job, state, outcome, error, delay)
+        _end(job, state, outcome, error, delay, took)
         _settle(job, fence, outcome, error, final=not again, result=result)
+        reach(Failpoint.IN_SETTLE)
         if job.lane or job.exclusive or delay == 0:
             # What waited for the slot, or was handed back, may be claimed now.
             wakeups.after_commit(job.pool)
     return True
 
 
-def succeed(job_id: int, fence: int, kind: str, result: Any) -> bool:
+def succeed(job_id: int, fence: int, kind: str, result: Any, took: Took | None = None) -> bool:
     """``end_attempt`` as succeeded; in one statement where the kind settles nothing and the engine can."""
     registered = kinds.get(kind)
     plain = registered is not None and registered.settle is kinds.nothing_to_settle
     if not plain or connection.vendor != "postgresql" or connection.in_atomic_block:
-        return end_attempt(job_id, fence, Outcome.SUCCEEDED, result=result)
-    for pool, freed in statements.prepared(statements.SUCCEED_POSTGRESQL, {"job": job_id, "fence": fence}):
+        return end_attempt(job_id, fence, Outcome.SUCCEEDED, result=result, took=took)
+    values: dict[str, Any] = {"job": job_id, "fence": fence, "cpu": None, "memory": None}
+    if took is not None:
+        values |= {"cpu": took.cpu_ms, "memory": took.memory_bytes}
+    for pool, freed in statements.prepared(statements.SUCCEED_POSTGRESQL, values):
         if freed:
             wakeups.announce(pool)
         return True
@@ -109,12 +123,17 @@ def _held(job_id: int, fence: int, where: Q | None) -> Job | None:
     return rows.select_for_update().only(*fields).first()
 
 
-def _end(job: Job, state: JobState, outcome: Outcome, error: str, delay: float | None) -> None:
+def _end(
+    job: Job, state: JobState, outcome: Outcome, error: str, delay: float | None, took: Took | None = None
+) -> None:
     """``delay`` is the wait until the next attempt, where there is one."""
     changes: dict[str, Any] = {"state": state, "worker": "", "lease_until": None, "error": error}
     changes |= {"finished_at": Wall()} if delay is None else {"run_after": Wall(delay)}
     Job.objects.filter(pk=job.pk).update(**changes)
-    Attempt.objects.filter(job_id=job.pk, fence=job.fence).update(outcome=outcome, error=error, ended_at=Wall())
+    ended: dict[str, Any] = {"outcome": outcome, "error": error, "ended_at": Wall()}
+    if took is not None:
+        ended |= {"cpu_ms": took.cpu_ms, "memory_bytes": took.memory_bytes}
+    Attempt.objects.filter(job_id=job.pk, fence=job.fence).update(**ended)
     if job.exclusive:
         SubjectSlot.objects.filter(job_id=job.pk).delete()
     if job.lane:

@@ -45,6 +45,7 @@ class Parked(JobFailed):
 _BUDGETS: Final = {
     Outcome.FAILED: "JOB_MAX_FAILURES",
     Outcome.LOST: "JOB_MAX_LOSSES",
+    Outcome.UNSEEN: "JOB_MAX_UNSEEN",
     Outcome.TIMED_OUT: "JOB_MAX_TIMEOUTS",
 }
 
@@ -54,17 +55,21 @@ def has_budget(outcome: Outcome) -> bool:
     return outcome in _BUDGETS
 
 
-def may_retry(outcome: Outcome, earlier: int, max_failures: int = 0) -> bool:
-    """Whether a job goes on after ``earlier`` attempts that ended so before this one.
+def budget(outcome: Outcome, max_failures: int = 0) -> int:
+    """With how many attempts that ended so a job is dead; 0 where none is counted.
 
     ``max_failures`` is the job's own budget of failures; 0: the installation's.
     """
+    if outcome is Outcome.FAILED and max_failures:
+        return max_failures
+    return limits.value(_BUDGETS[outcome]) if has_budget(outcome) else 0
+
+
+def may_retry(outcome: Outcome, earlier: int, max_failures: int = 0) -> bool:
+    """Whether a job goes on after ``earlier`` attempts that ended so before this one."""
     if outcome in {Outcome.RELEASED, Outcome.PARKED}:
         return True
-    if outcome is Outcome.FAILED and max_failures:
-        return earlier + 1 < max_failures
-    budget = _BUDGETS.get(outcome)
-    return budget is not None and earlier + 1 < limits.value(budget)
+    return earlier + 1 < budget(outcome, max_failures)
 
 
 def backoff_seconds(outcome: Outcome, earlier: int) -> float:

@@ -46,7 +46,11 @@ def nothing_to_settle(ending: Ending) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``batch`` over one declares the kind short: many are claimed at once."""
+    """``batch`` over one declares the kind short: many are claimed at once.
+
+    ``each_machine``: what it works on lies on every machine of its pool, so a
+    schedule's tick makes one job for each of them.
+    """
 
     name: str
     label: str
@@ -57,6 +61,7 @@ class Kind:
     # told in the transaction that requeues a dead or cancelled job, so that its subject waits for it again
     requeued: Callable[[str, dict[str, Any]], None] | None = None
     link: Callable[[str], str] = lambda subject: ""
+    each_machine: bool = False
 
 
 _kinds: Final[dict[str, Kind]] = {}
@@ -70,6 +75,11 @@ def register(kind: Kind) -> None:
 
 def get(name: str) -> Kind | None:
     return _kinds.get(name)
+
+
+def known() -> list[str]:
+    """All kinds that this code knows."""
+    return sorted(_kinds)
 
 
 def names(pool: Pool | str, *, short: bool) -> list[str]:

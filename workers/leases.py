@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.utils import Error as DatabaseFailure
 
 from portal.core import limits
+from portal.core.failpoints import Failpoint, reach
 from workers import claims, presence
 from workers.claims import Claim
 from workers.models import Job
@@ -92,6 +93,7 @@ class LeaseKeeper:
             held = list(self._held)
         asked_at = time.monotonic()
         alive = claims.renew(held)
+        reach(Failpoint.MID_RENEW)
         for claim in held:
             if claim.job_id in alive:
                 claim.renewed(asked_at)

@@ -6,9 +6,12 @@ import os
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 
+from portal import __version__
 from portal.core import limits
 from portal.core.clock import Wall
+from portal.core.guard import manifest
 from workers.models import Pool, Worker
 
 BEAT_NAME = "beat@clock"
@@ -32,6 +35,8 @@ def arrived(name: str, pool: Pool | str) -> None:
         "pool": pool,
         "host": host(),
         "pid": os.getpid(),
+        "version": __version__,
+        "schema": manifest.load(connection.vendor).structure.fingerprint(),
         "state": Worker.State.ALIVE,
         "seen_at": Wall(),
     }

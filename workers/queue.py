@@ -6,19 +6,34 @@ what asked for it does; the wake-up goes out after the commit.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from portal.core import cause as causes
 from portal.core.clock import Wall
-from portal.core.lifecycle import Refused
-from portal.core.unit import unit_of_work
-from workers import kinds, wakeups
+from portal.core.lifecycle import Gone, Refused
+from portal.core.unit import joined, unit_of_work
+from workers import kinds, statements, wakeups
 from workers.ending import end_queued
-from workers.models import LIVE_STATES, Attempt, Job, JobState, Lane, LaneSlot, Outcome
+from workers.models import LIVE_STATES, Attempt, Job, JobState, Lane, LaneSlot, Outcome, Pause, Pool
+
+KIND_LANE: Final = "kind:"
+_INSERTED: Final = (
+    "kind",
+    "lane",
+    "subject",
+    "exclusive",
+    "unique_key",
+    "host",
+    "max_failures",
+    "audience",
+    "priority",
+)
 
 
 def enqueue(
@@ -63,42 +78,74 @@ def enqueue(
         max_failures=max_failures,
         cause=_cause(),
     )
-    with unit_of_work():
-        if lane and not Lane.objects.filter(name=lane).exists():
-            # A lane without slots would keep the job waiting without a word.
-            set_lane(lane, 1)
-        if (live := _insert(job)) is not None:
+    if lane and not Lane.objects.filter(name=lane).exists():
+        # A lane without slots would keep the job waiting without a word.
+        set_lane(lane, 1)
+    with joined():
+        if (live := _insert(job, delay_seconds)) is not None:
             return live
         wakeups.after_commit(registered.pool)
-    job.refresh_from_db(fields=["run_after", "created_at"])
     return job
 
 
-def _insert(job: Job) -> Job | None:
+def _insert(job: Job, delay_seconds: float) -> Job | None:
     """Insert ``job``; or return the one that lives with its unique key, and insert nothing."""
+    insert = _insert_postgresql if connection.vendor == "postgresql" else _insert_sqlite
     for _ in range(3):
-        try:
-            with transaction.atomic():
-                job.save(force_insert=True)
+        if insert(job, delay_seconds):
             return None
-        except IntegrityError:
-            if not job.unique_key:
-                raise
-            # The other job may end between the failed insert and this look; then insert again.
-            rows = Job.objects.filter(kind=job.kind, unique_key=job.unique_key, state__in=LIVE_STATES)
-            if (live := rows.first()) is not None:
-                return live
+        # The other job may end between the failed insert and this look; then insert again.
+        rows = Job.objects.filter(kind=job.kind, unique_key=job.unique_key, state__in=LIVE_STATES)
+        if (live := rows.first()) is not None:
+            return live
     raise Refused(f"The job {job.kind} {job.unique_key} changes hands too quickly; try again.")
 
 
+def _insert_postgresql(job: Job, delay_seconds: float) -> bool:
+    """By the prepared statement: the ORM's costs as much as all that comes after it until the job has ended."""
+    values = {name: getattr(job, name) for name in _INSERTED}
+    values |= {"payload": json.dumps(job.payload, cls=DjangoJSONEncoder), "cause": json.dumps(job.cause)}
+    values |= {"pool": str(job.pool), "bounded": kind_lane(job.kind), "delay": delay_seconds}
+    for row in statements.prepared(statements.ENQUEUE_POSTGRESQL, values):
+        job.id, job.lane, job.run_after, job.created_at = row
+        job._state.adding, job._state.db = False, connection.alias
+        return True
+    return False
+
+
+def _insert_sqlite(job: Job, delay_seconds: float) -> bool:
+    if not job.lane:
+        job.lane = Lane.objects.filter(name=kind_lane(job.kind)).values_list("name", flat=True).first() or ""
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+    except IntegrityError:
+        if not job.unique_key:
+            raise
+        return False
+    job.refresh_from_db(fields=["run_after", "created_at"])
+    return True
+
+
 def enqueue_many(kind: str, payloads: Iterable[dict[str, Any]], *, audience: str = "", priority: int = 0) -> int:
-    """Insert a job for each payload, in one statement and with one wake-up; returns how many. No keys, no lanes."""
+    """Insert a job for each payload, in one statement and with one wake-up; returns how many.
+
+    They have no keys, and no lane but their kind's.
+    """
     registered = kinds.get(kind)
     if registered is None:
         raise LookupError(f"No kind of job is named {kind}.")
     cause = _cause()
     with unit_of_work():
-        shared = {"kind": kind, "pool": registered.pool, "audience": audience, "priority": priority, "cause": cause}
+        lane = Lane.objects.filter(name=kind_lane(kind)).values_list("name", flat=True).first() or ""
+        shared = {
+            "lane": lane,
+            "kind": kind,
+            "pool": registered.pool,
+            "audience": audience,
+            "priority": priority,
+            "cause": cause,
+        }
         jobs = Job.objects.bulk_create([Job(payload=payload, run_after=Wall(), **shared) for payload in payloads])
         if jobs:
             wakeups.after_commit(registered.pool)
@@ -111,10 +158,61 @@ def _cause() -> dict[str, str]:
 
 
 def set_lane(name: str, slots: int) -> None:
-    """Let ``slots`` jobs of the lane run at once, from now on. Slots over a lowered limit are filled no more."""
+    """Let ``slots`` jobs of the lane run at once, from now on. Slots over a lowered limit are filled no more.
+
+    ``kind_lane`` names the lane of a kind's jobs that have none of their own;
+    those that wait are in it from now on.
+    """
     with unit_of_work():
         Lane.objects.update_or_create(name=name, defaults={"slots": slots})
         LaneSlot.objects.bulk_create([LaneSlot(lane_id=name, n=n) for n in range(1, slots + 1)], ignore_conflicts=True)
+        if name.startswith(KIND_LANE):
+            waiting = Job.objects.filter(kind=name.removeprefix(KIND_LANE), state=JobState.QUEUED, lane="")
+            waiting.update(lane=name)
+
+
+def kind_lane(kind: str) -> str:
+    """It has a limit where a lane of this name is set."""
+    return f"{KIND_LANE}{kind}"
+
+
+def pause(name: str, *, reason: str) -> bool:
+    """Let no job of ``pool:NAME`` or ``kind:NAME`` be claimed from now on; what runs goes on. False: it was paused.
+
+    Raises ``LookupError`` where there is no such pool or kind.
+    """
+    _expect(name)
+    row = Pause(name=name, reason=reason[:300], paused_by=causes.current().actor.label[:254], paused_at=Wall())
+    with unit_of_work() as work:
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            return False
+        work.record("queue.paused", name, reason=reason)
+    return True
+
+
+def resume(name: str, *, reason: str) -> bool:
+    """Undo ``pause``. False: it was not paused."""
+    pool = _expect(name)
+    with unit_of_work() as work:
+        if Pause.objects.filter(name=name).delete()[0] != 1:
+            return False
+        work.record("queue.resumed", name, reason=reason)
+        wakeups.after_commit(pool)
+    return True
+
+
+def _expect(name: str) -> str:
+    """The pool of what is named."""
+    what, _, which = name.partition(":")
+    if what == "pool" and which in Pool.values:
+        return which
+    registered = kinds.get(which) if what == "kind" else None
+    if registered is None:
+        raise LookupError(f"There is no queue {name}.")
+    return str(registered.pool)
 
 
 def cancel(job: Job, *, reason: str) -> Job:
@@ -139,7 +237,7 @@ def cancel(job: Job, *, reason: str) -> Job:
     return job
 
 
-def requeue(job: Job) -> Job:
+def requeue(job: Job, *, reason: str = "") -> Job:
     """Give a dead or cancelled job another life: its budgets count from now.
 
     Raises ``Refused`` where the job is in another state, or where a job with
@@ -156,12 +254,14 @@ def requeue(job: Job) -> Job:
             rival = f"another {kinds.label(job.kind)} for the same thing is on its way"
             raise Refused(f"Job {job.pk} cannot go again: {rival}.") from None
         if moved != 1:
+            if not Job.objects.filter(pk=job.pk).exists():
+                raise Gone(f"Job {job.pk} is not there any more: ended jobs are kept for a time only.")
             job.refresh_from_db()
             raise Refused(f"Job {job.pk} is {job.state}; only a dead or cancelled job can be requeued.")
         # Earlier attempts stay as they were; they count no more against the budgets.
         Attempt.objects.filter(job_id=job.pk, counted=True).update(counted=False)
         before, after = {"state": job.state}, {"state": "queued"}
-        work.record("job.requeued", job.name, before=before, after=after, scope=job.audience)
+        work.record("job.requeued", job.name, before=before, after=after, reason=reason, scope=job.audience)
         registered = kinds.get(job.kind)
         if registered and registered.requeued:
             registered.requeued(job.subject, job.payload)

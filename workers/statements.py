@@ -17,6 +17,19 @@ from typing import Any, Final
 from django.db import connection
 from psycopg import Cursor
 
+# An enqueue, one statement: with the lane of its kind where that is bounded. No row back: its unique key lives.
+ENQUEUE_POSTGRESQL: Final = """
+INSERT INTO workers_job (kind, pool, lane, subject, exclusive, unique_key, host, max_failures, audience, payload,
+                         cause, state, priority, run_after, fence, worker, error)
+VALUES (%(kind)s, %(pool)s,
+        CASE WHEN %(lane)s = '' THEN COALESCE((SELECT name FROM workers_lane WHERE name = %(bounded)s), '')
+             ELSE %(lane)s END,
+        %(subject)s, %(exclusive)s, %(unique_key)s, %(host)s, %(max_failures)s, %(audience)s, %(payload)s::jsonb,
+        %(cause)s::jsonb, 'queued', %(priority)s, clock_timestamp() + make_interval(secs => %(delay)s), 0, '', '')
+ON CONFLICT (kind, unique_key) WHERE state IN ('queued', 'running') AND NOT (unique_key = '') DO NOTHING
+RETURNING id, lane, run_after, created_at
+"""
+
 # The claim, one statement. Order of locks: jobs, lane slots, subject slots.
 # A lane's free slots are locked, not taken, so that a job that loses its
 # subject leaves no slot behind.
@@ -26,6 +39,8 @@ WITH candidate AS MATERIALIZED (
       FROM workers_job q
      WHERE q.state = 'queued' AND q.pool = %(pool)s AND q.kind = ANY(%(kinds)s)
        AND q.run_after <= statement_timestamp() AND q.host IN ('', %(host)s)
+       AND NOT EXISTS (SELECT 1 FROM workers_pause p WHERE p.name = 'pool:' || %(pool)s)
+       AND q.kind <> ALL(ARRAY(SELECT substr(p.name, 6) FROM workers_pause p WHERE p.name LIKE 'kind:%%'))
        AND NOT (q.exclusive AND EXISTS (SELECT 1 FROM workers_subjectslot s WHERE s.subject = q.subject))
        AND (q.lane = '' OR EXISTS (
             SELECT 1 FROM workers_laneslot s JOIN workers_lane l ON l.name = s.lane_id
@@ -80,6 +95,8 @@ SELECT q.id, q.lane, q.subject, q.exclusive, q.kind, q.fence, q.payload, q.cause
   FROM workers_job q
  WHERE q.state = 'queued' AND q.pool = %(pool)s AND q.kind {kinds}
    AND q.run_after <= {now} AND q.host IN ('', %(host)s)
+   AND NOT EXISTS (SELECT 1 FROM workers_pause p WHERE p.name = 'pool:' || %(pool)s)
+   AND q.kind NOT IN (SELECT substr(p.name, 6) FROM workers_pause p WHERE p.name LIKE 'kind:%%')
    AND NOT (q.exclusive AND EXISTS (SELECT 1 FROM workers_subjectslot s WHERE s.subject = q.subject))
    AND (q.lane = '' OR EXISTS (
         SELECT 1 FROM workers_laneslot s JOIN workers_lane l ON l.name = s.lane_id
@@ -133,7 +150,8 @@ WITH done AS (
      WHERE id = %(job)s AND fence = %(fence)s AND (state = 'running') IS TRUE
     RETURNING id, fence, pool, lane, exclusive),
 attempt AS (
-    UPDATE workers_attempt a SET outcome = 'succeeded', ended_at = clock_timestamp()
+    UPDATE workers_attempt a
+       SET outcome = 'succeeded', ended_at = clock_timestamp(), cpu_ms = %(cpu)s, memory_bytes = %(memory)s
       FROM done d WHERE a.job_id = d.id AND a.fence = d.fence),
 subject AS (
     DELETE FROM workers_subjectslot s USING done d WHERE d.exclusive AND s.job_id = d.id),

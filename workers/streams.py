@@ -8,7 +8,7 @@ from django.db.models import Count, F, Max, Sum
 
 from portal.core.access import SIGNED_IN, Role, within
 from portal.live import streams
-from workers.models import LIVE_STATES, Attempt, AttemptOutput, Job, Worker
+from workers.models import LIVE_STATES, Attempt, AttemptOutput, Job, Pause, Worker
 
 
 def register() -> None:
@@ -50,7 +50,7 @@ class OutputSource:
 
 class JobsSource:
     def digest(self, name: str) -> str:
-        """Another value whenever a job, an attempt or a worker changed its state.
+        """Another value whenever a job, an attempt or a worker changed its state, or a queue was paused or resumed.
 
         Read from indexes alone, however many jobs have ended: what ends leaves
         the live ones, what begins has a new id.
@@ -59,4 +59,5 @@ class JobsSource:
         states = sorted(live.annotate(jobs=Count("id"), fences=Sum("fence"), cancels=Count("cancel_at")))
         newest = Job.objects.aggregate(newest=Max("id")), Attempt.objects.aggregate(newest=Max("id"))
         workers = sorted(Worker.objects.values_list("state").annotate(n=Count("id")))
-        return repr((states, newest, workers))
+        paused = sorted(Pause.objects.values_list("name", flat=True))
+        return repr((states, newest, workers, paused))

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from portal.core import cause as causes
-from portal.core import clock, limits, notifications
+from portal.core import clock, limits
 from portal.core.cause import Actor
 from portal.core.clock import Wall
-from portal.live import publishing
-from workers import failures, kinds, presence, wakeups
+from portal.core.failpoints import Failpoint, reach
+from workers import failures, kinds, retention, wakeups
 from workers.ending import end_attempt, end_queued, end_unsettled
-from workers.models import Job, JobState, Outcome, Pool
+from workers.models import Attempt, Job, JobState, Outcome, Pool
 
 log = structlog.get_logger(__name__)
 SWEEP_MOST_JOBS = 200
 PRUNE_EVERY_SECONDS = 600.0
+PRUNE_SECONDS = 2.0
 CLOCK = Actor("clock", "", "the clock")
 
 
@@ -47,19 +49,28 @@ def look_around() -> None:
 def sweep() -> int:
     """End attempts whose lease is over; returns how many. Many sweepers at once are harmless."""
     expired = Q(lease_until__lt=Wall())
-    rows = Job.objects.filter(expired, state=JobState.RUNNING).order_by("id").values("pk", "fence", "worker")
+    began = Attempt.objects.filter(job_id=OuterRef("pk"), fence=OuterRef("fence")).values("started_at")[:1]
+    rows = Job.objects.filter(expired, state=JobState.RUNNING).annotate(began=Subquery(began)).order_by("id")
     ended = 0
-    for row in list(rows[:SWEEP_MOST_JOBS]):
-        error = f"Worker {row['worker']} was lost: its lease ran out."
+    for row in list(rows.values("pk", "fence", "worker", "lease_until", "began")[:SWEEP_MOST_JOBS]):
+        outcome, error = _lost(row["worker"], row["lease_until"], row["began"])
+        reach(Failpoint.IN_SWEEP)
         with causes.acting(CLOCK, because="sweep"):
             try:
-                ended += end_attempt(row["pk"], row["fence"], Outcome.LOST, error=error, where=expired)
+                ended += end_attempt(row["pk"], row["fence"], outcome, error=error, where=expired)
             except Exception as problem:
                 # One job that cannot be settled must not keep the others waiting, nor come back at every sweep.
                 log.exception("sweep_failed", job=row["pk"])
                 if not failures.is_outage(problem):
                     ended += end_unsettled(row["pk"], row["fence"], failures.described(problem), where=expired)
     return ended
+
+
+def _lost(worker: str, lease_until: datetime | None, began: datetime) -> tuple[Outcome, str]:
+    """A lease that still ends where the claim set it was never renewed: its worker may not even have begun."""
+    if lease_until is not None and lease_until <= began + timedelta(seconds=limits.value("LEASE_SECONDS")):
+        return Outcome.UNSEEN, f"Worker {worker} was lost before its first heartbeat."
+    return Outcome.LOST, f"Worker {worker} was lost: its lease ran out."
 
 
 def refuse_unknown() -> int:
@@ -91,12 +102,15 @@ _pruned_at = -PRUNE_EVERY_SECONDS
 
 
 def prune_if_due() -> bool:
-    """Every ten minutes of this process: forget old events, old notifications, and processes long gone."""
+    """Every ten minutes of this process, forget what is old; what takes longer than a moment goes on at the next tick.
+
+    Leases are swept and schedules taken between two of these moments.
+    """
     global _pruned_at
-    if time.monotonic() - _pruned_at < PRUNE_EVERY_SECONDS:
-        return False
-    _pruned_at = time.monotonic()
-    publishing.prune(limits.value("EVENT_KEEP_HOURS"))
-    notifications.prune(limits.value("NOTIFICATIONS_KEPT_ROWS"))
-    presence.forget_old(clock.now())
+    if not retention.is_under_way():
+        if time.monotonic() - _pruned_at < PRUNE_EVERY_SECONDS:
+            return False
+        _pruned_at = time.monotonic()
+    with causes.acting(CLOCK, because="retention"):
+        retention.go_on(PRUNE_SECONDS)
     return True

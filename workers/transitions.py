@@ -26,6 +26,7 @@ ATTEMPT = Machine(
         transition("fail", [_O.RUNNING], _O.FAILED),
         transition("time_out", [_O.RUNNING], _O.TIMED_OUT),
         transition("lose", [_O.RUNNING], _O.LOST),
+        transition("miss", [_O.RUNNING], _O.UNSEEN),
         transition("refuse", [_O.RUNNING], _O.BAD_INPUT),
         transition("cancel", [_O.RUNNING], _O.CANCELLED),
         transition("release", [_O.RUNNING], _O.RELEASED),

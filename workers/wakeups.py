@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 from celery import current_app
 from kombu import Connection
 
-from portal.core import unit
+from portal.core import limits, unit
+from portal.core.failpoints import Failpoint, reach
 
 log = structlog.get_logger(__name__)
 FLAG_SECONDS: Final = 5
 PUBLISH_TIMEOUT_SECONDS: Final = 2
 REST_SECONDS: Final = 5
+# How long a worker that lingers may not see that it was told to stop.
+LISTEN_SECONDS: Final = 0.2
 
 
 class _Publisher:
@@ -39,6 +43,9 @@ class _Publisher:
         try:
             connection = self._connection()
             channel: Any = connection.default_channel
+            if channel.client.publish(_ear(pool), ""):
+                # A worker lingers over this pool: it looks now, and wakes others where it finds more than it can do.
+                return True
             if channel.client.set(_flag(pool), 1, nx=True, ex=FLAG_SECONDS):
                 current_app.send_task(
                     "workers.drain", kwargs={"pool": pool}, queue=pool, connection=connection, retry=False
@@ -60,6 +67,26 @@ class _Publisher:
         except Exception:
             self.resting_until = time.monotonic() + REST_SECONDS
             self._forget()
+
+    def listener(self, pool: str) -> Any:
+        """A subscription to what is announced for ``pool``; None where there is no broker to ask."""
+        if time.monotonic() < self.resting_until:
+            return None
+        heard = None
+        try:
+            channel: Any = self._connection().default_channel
+            heard = channel.client.pubsub(ignore_subscribe_messages=False)
+            heard.subscribe(_ear(pool))
+            # The answer to the subscription: from now on a publisher counts this worker.
+            heard.get_message(timeout=PUBLISH_TIMEOUT_SECONDS)
+            return heard
+        except Exception as error:
+            log.warning("listening_failed", pool=pool, error=type(error).__name__)
+            self.resting_until = time.monotonic() + REST_SECONDS
+            if heard is not None:
+                _hang_up(heard)
+            self._forget()
+            return None
 
     def _connection(self) -> Connection:
         if self.connection is None or self.pid != os.getpid():
@@ -87,10 +114,73 @@ def _flag(pool: str) -> str:
     return f"wake:{pool}"
 
 
+def _ear(pool: str) -> str:
+    return f"awake:{pool}"
+
+
+def _hang_up(heard: Any) -> None:
+    try:
+        heard.close()
+    except Exception:
+        log.debug("listener_not_closed")
+
+
+class Lingering:
+    """A worker that has done something stays over its pool for a while: whoever announces work there finds it awake.
+
+    ``again`` says whether to look once more, ``leave`` ends the listening
+    before long work is begun: a worker that is at it must not count as awake.
+    """
+
+    def __init__(self, pool: str, stopping: Callable[[], bool]) -> None:
+        self.pool, self.stopping = pool, stopping
+        self._heard: Any = None
+        self._until = 0.0
+
+    def again(self) -> bool:
+        """False once nothing was announced for ``DRAIN_LINGER_SECONDS``, or there is nobody to listen to."""
+        if self._heard is None:
+            self.stay()
+            self._heard = _publisher.listener(self.pool) if limits.value("DRAIN_LINGER_SECONDS") else None
+            # What was enqueued before the listening began was announced to nobody.
+            return self._heard is not None
+        while (left := self._until - time.monotonic()) > 0 and not self.stopping():
+            if self._says_something(min(left, LISTEN_SECONDS)):
+                # One look answers all that was announced until now.
+                while self._until and self._says_something(0):
+                    continue
+                return True
+        return False
+
+    def stay(self) -> None:
+        """Something was done: from now on it waits as long again."""
+        self._until = time.monotonic() + limits.value("DRAIN_LINGER_SECONDS")
+
+    def leave(self) -> bool:
+        """Whether something was announced that nobody has looked for yet."""
+        if self._heard is None:
+            return False
+        try:
+            return self._says_something(0)
+        finally:
+            _hang_up(self._heard)
+            self._heard = None
+
+    def _says_something(self, seconds: float) -> bool:
+        try:
+            message = self._heard.get_message(timeout=seconds)
+        except Exception as error:
+            log.warning("listening_failed", pool=self.pool, error=type(error).__name__)
+            self._until = 0.0
+            return True
+        return message is not None and message["type"] == "message"
+
+
 def after_commit(pool: str) -> None:
     """Wake ``pool`` once the open unit of work has committed."""
 
     def wake() -> None:
+        reach(Failpoint.BEFORE_WAKEUP)
         announce(pool)
 
     unit.current().after_commit(("wake", pool), wake)

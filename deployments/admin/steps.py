@@ -86,6 +86,8 @@ class StepPage(Record):
             return "Nothing ran."
         running = step.state == StepState.RUNNING
         found = output.newest(step.attempt_id, running=running, most_bytes=OUTPUT_BYTES)
+        if found.forgotten:
+            return f"What it wrote is gone: it is kept for {found.forgotten} days after the end."
         cut = f"({found.cut:,} bytes before are left out)\n" if found.cut else ""
         return format_html('<div class="as-written"><code>{}</code></div>', f"{cut}{found.text}")
 

@@ -7,8 +7,11 @@ class CoreConfig(AppConfig):
     verbose_name = "Installation"
 
     def ready(self) -> None:
-        from portal.core import redaction
+        from django.conf import settings
+
+        from portal.core import failpoints, redaction
         from portal.core.guard import commands
 
         redaction.install()
+        failpoints.know(settings.FAILPOINTS_DIR)
         commands.install()

@@ -174,6 +174,32 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class Idempotency(models.Model):
+    """What a person asked for under a key of theirs, and what was answered; written with its effect, or not at all."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="idempotency_keys", editable=False
+    )
+    key = models.CharField(max_length=64, editable=False)
+    operation = models.CharField(max_length=80, editable=False)
+    # SHA-256 of the address and the body
+    digest = models.CharField(max_length=64, editable=False)
+    # of what it was done to, whose rule holds for the answer too
+    scope = models.CharField(max_length=80, blank=True, editable=False)
+    # 0, and no answer, for nobody but the transaction that writes it
+    status = models.PositiveSmallIntegerField(default=0, editable=False)
+    # as it was sent; null where it was larger than is kept
+    answer = models.BinaryField(null=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "idempotency key"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "key"], name="core_idempotency_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class AppliedMigration(models.Model):
     """What the migrate step knew of each migration that it applied.
 

@@ -148,6 +148,17 @@ def current() -> UnitOfWork:
 
 
 @contextmanager
+def joined() -> Iterator[UnitOfWork]:
+    """The open unit, without a savepoint of its own, or a new one: for one statement, which leaves nothing half."""
+    around = _open.get()
+    if around is not None:
+        yield around
+        return
+    with unit_of_work() as unit:
+        yield unit
+
+
+@contextmanager
 def unit_of_work() -> Iterator[UnitOfWork]:
     """Open a unit, or join the one around it under a savepoint.
 

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from portal.core.clock import Wall
+from portal.core.failpoints import Failpoint, reach
 from portal.core.unit import Pointer
 from portal.live import hints
 from portal.live.models import Event, Stream, new_epoch
@@ -61,6 +62,7 @@ def publish(pointers: dict[str, list[Pointer]]) -> Callable[[], None]:
 
 def hint(names: Collection[str]) -> None:
     """Say after a commit that these streams went on: for sources that keep their own rows. Never raises."""
+    reach(Failpoint.BEFORE_HINT)
     hints.send(names)
 
 

@@ -1,5 +1,5 @@
 """Jobs, workers, schedules and agents in the admin."""
 
-from workers.admin import agents, engine, runs
+from workers.admin import agents, engine, queues, runs, schedules
 
-__all__ = ["agents", "engine", "runs"]
+__all__ = ["agents", "engine", "queues", "runs", "schedules"]

@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Max
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from portal.core.adminsite import Admin, Rows
+from portal.core.asking import Reasoned
 from portal.core.deeds import Deed
 from portal.core.unit import unit_of_work
 from workers import queue
@@ -22,7 +22,6 @@ from workers.agents import breakers, trials
 from workers.models import Agent, AgentVersion, Breaker, BreakerState, Trial, TrialState
 
 TRIALS_SHOWN: Final = 10
-REASON_CHARS: Final = 300
 
 
 class Versions(Rows):
@@ -49,14 +48,6 @@ class Button(forms.Form):
     """A button alone."""
 
 
-class Reasoned(forms.Form):
-    reason = forms.CharField(
-        max_length=REASON_CHARS,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        error_messages={"required": "Say why: the reason is what the next reader has."},
-    )
-
-
 def try_it(agent: Agent, asked: dict[str, Any], request: HttpRequest) -> str:
     trial = trials.ask(agent)
     return f"{trial.agent_version} is being tried. What comes of it stands under Trials."
@@ -77,7 +68,7 @@ def not_closed(agent: Agent) -> list[Breaker]:
 @admin.register(Agent)
 class AgentPage(Admin):
     form = AgentForm
-    list_display = ("name", "enabled", "concurrency")
+    list_display = ("name", "enabled", "concurrency", "breaker")
     list_filter = ("enabled",)
     search_fields = ("name",)
     readonly_fields = ("trials",)
@@ -97,6 +88,17 @@ class AgentPage(Admin):
         Deed("try", "Try it", Button, try_it),
         Deed("close_breaker", "Close the breaker", Reasoned, close_breakers, lambda agent: bool(not_closed(agent))),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """With the state of the breaker that is not closed, of the newest profile that has one."""
+        open_ones = Breaker.objects.filter(agent_version__agent=OuterRef("pk")).exclude(state=BreakerState.CLOSED)
+        state = open_ones.order_by("-agent_version__number").values("state")[:1]
+        found: QuerySet[Agent] = super().get_queryset(request)
+        return found.annotate(breaker_state=Subquery(state))
+
+    @admin.display(description="Breaker")
+    def breaker(self, agent: Any) -> str:
+        return str(BreakerState(agent.breaker_state or BreakerState.CLOSED).label)
 
     def standing(self, agent: Agent) -> str:
         return " ".join(standing_of(breaker) for breaker in not_closed(agent))

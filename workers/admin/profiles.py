@@ -17,6 +17,7 @@ from unfold.widgets import (
 
 from portal.core import limits
 from portal.core.models import Secret
+from portal.core.typed_json import TypedJSONField
 from workers.agents.adapters import ADAPTERS
 from workers.agents.adapters.launches import SESSION
 from workers.models import Agent
@@ -34,6 +35,7 @@ PROFILE: Final = (
     "budget_usd",
 )
 MOST_PARTS: Final = 100
+PROFILE_CHARS: Final = 500_000
 PART_CHARS: Final = 4000
 SHORTEST_SECONDS: Final = 5
 LEAST_BYTES: Final = 1024
@@ -44,21 +46,26 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
     """The agent, and its profile: a change of the profile makes the next version."""
 
     adapter = forms.ChoiceField(widget=UnfoldAdminSelectWidget, help_text="How the agent's output is read.")
-    command = forms.JSONField(
+    command = TypedJSONField(
+        max_chars=PROFILE_CHARS,
         # An empty one is refused with the adapter's own command.
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=f'The command as a list, such as ["claude", "-p"]. It runs without a shell. {SESSION} in it becomes'
         " the name of a fresh session.",
     )
-    resume = forms.JSONField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
-    environment = forms.JSONField(
+    resume = TypedJSONField(
+        max_chars=PROFILE_CHARS, required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    )
+    environment = TypedJSONField(
+        max_chars=PROFILE_CHARS,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text='Names of variables of the worker that the agent may see, such as ["PATH", "LANG"]. With HOME it has'
         " the worker's own home; without, one of its own.",
     )
-    secrets = forms.JSONField(
+    secrets = TypedJSONField(
+        max_chars=PROFILE_CHARS,
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text='Variables filled from the secret store: {"ANTHROPIC_API_KEY": "name-of-the-secret"}.',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -186,6 +187,20 @@ def _settle_result(trial: Trial, result: TrialResult) -> None:
 
 def _requeued(subject: str, payload: dict[str, int]) -> None:
     raise Refused("A trial is not tried twice. Ask for another on the page of its agent.")
+
+
+def clear_scratches() -> int:
+    """Remove what trials that are over left on this machine; returns how many.
+
+    One that was ended elsewhere, after its worker was lost, could not.
+    """
+    root: Path = settings.DATA_DIR / "trials"
+    there = {int(path.name) for path in root.glob("*") if path.name.isdecimal()}
+    live = Trial.objects.filter(pk__in=there, state__in=_UNDER_WAY).values_list("pk", flat=True)
+    over = there - set(live)
+    for trial in over:
+        _scratch(trial).remove()
+    return len(over)
 
 
 def _scratch(trial: int) -> Scratch:

@@ -25,6 +25,7 @@ EXEMPT: Final = frozenset(
         "--help",
         "-h",
         "--version",
+        "backup",  # reads, also what is about to be migrated or is drifted
         "check",
         "collectstatic",
         "dbshell",  # where drift is mended
@@ -38,6 +39,7 @@ EXEMPT: Final = frozenset(
         "parse_review",
         "prepare",  # migrates
         "replay_stream",
+        "restore",  # goes where no schema is yet
         "schema_guard",
         "serve",  # becomes web, worker or beat, which stand behind the guard themselves
         "showmigrations",
