@@ -16,6 +16,7 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
 
+from portal.api import idempotency
 from portal.api.parsing import StrictParser
 from portal.core import access, cause, tokens
 from portal.core.access import Rule
@@ -69,27 +70,34 @@ def operation(
     ``find`` gets the path's arguments; what it finds is ``request.found``.
     ``query`` holds the parameters that there are: others are refused, not
     ignored. A token without the right to write may only read, whatever its
-    user may.
+    user may. One that writes says what it answers (``response``), and is done
+    once under an ``Idempotency-Key``.
     """
     operation = access.declare(name, "api", rule)
     named = set(re.findall(r"{(?:\w+:)?(\w+)}", path))
+    writes = method != "get"
+    if writes:
+        shape: type[Schema] = options["response"]
+        more = options.get("openapi_extra", {})
+        options["openapi_extra"] = more | {"parameters": [idempotency.PARAMETER]}
 
     def guard(view: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(view)
         def guarded(request: HttpRequest, **arguments: Any) -> Any:
             token: ApiToken = request.auth  # type: ignore[attr-defined]
             user = request.user = token.user
-            if method != "get" and not token.may_write:
+            if writes and not token.may_write:
                 raise access.Forbidden("This token may only read. Issue one that may write.")
             _check_query(request, query)
-            found = find(**{key: value for key, value in arguments.items() if key in named}) if find else None
-            if find and found is None:
-                raise access.Hidden("There is nothing here for you.")
-            access.check(user, rule, found.scope if found else "")
-            request.found = found.object if found else None  # type: ignore[attr-defined]
+            names = {key: value for key, value in arguments.items() if key in named}
+            enter = functools.partial(_enter, request, rule, find, names)
             actor = Actor("token", token.prefix, f"{user} by token {token.name}")
             with cause.acting(actor, because=f"{request.method} {request.path}"[:120]):
-                return view(request, **arguments)
+                asked = idempotency.asked(request, user, name, rule) if writes else None
+                if asked is None:
+                    enter()
+                    return view(request, **arguments)
+                return idempotency.once(asked, enter, lambda: _answer(request, shape, view(request, **arguments)))
 
         # Annotations are names of the view's own module: ninja would look for them in this one.
         guarded.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
@@ -100,6 +108,22 @@ def operation(
         return route(guarded)
 
     return guard
+
+
+def _enter(request: HttpRequest, rule: Rule, find: Finder | None, names: dict[str, Any]) -> str:
+    """Find what the address names as ``request.found``, check the right to it; returns its scope."""
+    found = find(**names) if find else None
+    if find and found is None:
+        raise access.Hidden("There is nothing here for you.")
+    scope = found.scope if found else ""
+    access.check(request.user, rule, scope)
+    request.found = found.object if found else None  # type: ignore[attr-defined]
+    return scope
+
+
+def _answer(request: HttpRequest, shape: type[Schema], found: Any) -> HttpResponse:
+    """What ninja makes of it, made while the transaction is open."""
+    return api.create_response(request, shape.model_validate(found).model_dump(), status=200)
 
 
 def _check_query(request: HttpRequest, query: type[Schema] | None) -> None:

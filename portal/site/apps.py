@@ -9,5 +9,10 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         from portal.core.access import OWN
         from portal.live import streams
+        from portal.site import digest, forgetting
+        from portal.site.keeping import jobs
 
+        digest.register()
+        forgetting.register()
+        jobs.register()
         streams.register("user", OWN, lambda name: name, label="Notifications")

@@ -21,7 +21,21 @@ from tickets.queries import Page
 RECENT: Final = 8
 WORDS_SEARCHED: Final = 10
 # Kinds that have a history and no table of transitions.
-_OTHERS: Final = ("agent", "lane", "membership", "message", "project", "schedule", "secret", "service", "environment")
+_OTHERS: Final = (
+    "agent",
+    "backup",
+    "environment",
+    "installation",
+    "kind",
+    "lane",
+    "membership",
+    "message",
+    "pool",
+    "project",
+    "schedule",
+    "secret",
+    "service",
+)
 _PEOPLE: Final = ("token", "user")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 

@@ -40,6 +40,7 @@ INSTALLATION: Final = (
     Place("/status/", "pulse", "Status", "s"),
 )
 ADMINISTRATION: Final = (
+    Place("/backups/", "copy", "Backups", "b"),
     Place("/schema/", "db", "Schema guard", "g"),
     Place("/admin/", "gear", "Administration", "a"),
 )

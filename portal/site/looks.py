@@ -43,6 +43,7 @@ STATES: Final[dict[str, Look]] = {
     # attempts
     "timed_out": Look("bad", "clock", "Timed out"),
     "lost": Look("warn", "fail", "Worker lost"),
+    "unseen": Look("warn", "fail", "Lost at once"),
     "bad_input": Look("bad", "block", "Bad input"),
     "released": Look("", "undo", "Handed back"),
     # reviews and findings
@@ -87,6 +88,9 @@ STATES: Final[dict[str, Look]] = {
     # workers and processes
     "alive": Look("good", "pulse", "Alive"),
     "missing": Look("bad", "fail", "Lost"),
+    # pools and kinds of job
+    "paused": Look("warn", "block", "Paused"),
+    "going": Look("good", "pulse", "Going"),
     # answers of the status page and of the schema guard
     "ok": Look("good", "done", "In order"),
     "warning": Look("warn", "important", "Look at it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from portal.core.models import Notification, User
 from reviews.models import Finding, FindingState, Review, ReviewState, Severity
 from tickets.models import Project, Question, QuestionState, Ticket, TicketState
 from tickets.rights import project_ids
+from workers import pools
 from workers.agents import breakers
 from workers.models import AgentVersion, Attempt, Breaker, BreakerState, Job, JobState, Outcome
 
@@ -352,20 +354,28 @@ class JobCounts(NamedTuple):
 
 
 def counts(user: Reader) -> JobCounts:
+    return _counts(_tally(user))
+
+
+def engine_of(user: Reader, now: datetime) -> tuple[JobCounts, list[pools.Standing]]:
+    """What the reader's jobs come to, and how each pool stands with them."""
+    tally = _tally(user)
+    return _counts(tally), pools.standings(tally, now)
+
+
+def _tally(user: Reader) -> list[pools.Tallied]:
+    """Those that live or are dead, and those that were done today."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     live = Q(state__in=[JobState.QUEUED, JobState.RUNNING, JobState.DEAD])
-    done = Q(state=JobState.SUCCEEDED, finished_at__gte=midnight)
-    found = (
-        jobs_of(user)
-        .filter(live | done)
-        .aggregate(
-            queued=Count("id", filter=Q(state=JobState.QUEUED)),
-            running=Count("id", filter=Q(state=JobState.RUNNING)),
-            dead=Count("id", filter=Q(state=JobState.DEAD)),
-            done_today=Count("id", filter=done),
-        )
-    )
-    return JobCounts(**found)
+    return pools.tallied(jobs_of(user).filter(live | Q(state=JobState.SUCCEEDED, finished_at__gte=midnight)))
+
+
+def _counts(tally: list[pools.Tallied]) -> JobCounts:
+    total: Counter[str] = Counter()
+    for line in tally:
+        total[line.state] += line.number
+    names = (JobState.QUEUED, JobState.RUNNING, JobState.DEAD, JobState.SUCCEEDED)
+    return JobCounts(*(total[name] for name in names))
 
 
 class Page(NamedTuple):

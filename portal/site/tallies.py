@@ -17,6 +17,8 @@ from tickets.models import Ticket, TicketState
 from tickets.rights import project_ids
 
 MOST: Final = 100
+# counted for the navigation, and waiting for nobody
+_NOBODY: Final = {"tickets", "under_way"}
 
 
 class Tally(NamedTuple):
@@ -62,6 +64,14 @@ def tallies(user: User) -> dict[str, Tally]:
     return numbers(user).tallies
 
 
+def waiting(user: User) -> dict[str, int]:
+    """How many of each kind wait for ``user``, each counted up to ``MOST``; a kind without any is left out."""
+    asked = {name: rows for name, rows in _asked(user).items() if name not in _NOBODY}
+    counted = {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in asked.items()}
+    row: Any = User.objects.filter(pk=user.pk).values(**counted).first() or {}
+    return {name: row[name] for name in asked if row.get(name)}
+
+
 def bell(user: User) -> Bell:
     row: Any = User.objects.filter(pk=user.pk).values(**_of_bell(user)).first()
     return _bell(user, row or {})
@@ -86,7 +96,7 @@ def _shown(number: int) -> str:
 
 
 def _told(asked: dict[str, QuerySet[Any]], found: dict[str, int]) -> dict[str, Tally]:
-    waiting = sum(found.get(name, 0) for name in asked if name not in {"tickets", "under_way"})
+    waiting = sum(found.get(name, 0) for name in asked if name not in _NOBODY)
     counts = {
         "/": (waiting, "waiting for a person"),
         "/tickets/": (found.get("tickets", 0), "not done"),

@@ -1,43 +1,33 @@
-"""Workers and jobs."""
+"""Workers, queues and the list of jobs; what is done to all that a filter shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.conf import settings
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 
-from portal.core import access, clock
-from portal.core.access import SIGNED_IN, Role, within
-from portal.core.doors import Found, page
-from portal.core.lifecycle import Refused
+from portal.core import access, clock, limits
+from portal.core.access import SIGNED_IN, Role
+from portal.core.doors import page
 from portal.live import streams
-from portal.site import queries
-from tickets import output
-from workers import kinds, presence, queue
-from workers.models import Job, JobState, Outcome, Pool, Worker
+from portal.site import fleet, job_filter, queries
+from portal.site.job_filter import JobFilter
+from portal.site.job_forms import AllForm
+from tickets import lists
+from tickets.fields import number_of
+from workers import bulk
+from workers.models import Job, JobState
 
-WORKERS_SHOWN: Final = 50
-HELD_SHOWN: Final = 3
-ATTEMPTS_SHOWN: Final = 50
-
-
-class WorkerLine(NamedTuple):
-    worker: Worker
-    state: str
-    holds: list[Job]
-    more: int
-
-
-def find_job(number: int) -> Found | None:
-    """A job without an audience is the installation's: an admin's alone."""
-    job = Job.objects.filter(pk=number).first()
-    return Found(job, job.audience) if job else None
+# the words of each of the two, and which jobs it is for
+ALL: Final[dict[str, dict[str, Any]]] = {
+    "requeue": {"button": "Requeue", "done": "queued again", "of": "dead or cancelled", "icon": "retry"},
+    "cancel": {"button": "Cancel", "done": "cancelled, or asked to stop", "of": "queued or running", "icon": "block"},
+}
 
 
 @page("jobs.list", SIGNED_IN)
@@ -53,111 +43,116 @@ def jobs_fragment(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/jobs/list_body.html", _list(request))
 
 
+@page("jobs.fleet_fragment", SIGNED_IN)
+def fleet_fragment(request: HttpRequest) -> HttpResponse:
+    """The workers alone: that one falls silent is no event that somebody could tell."""
+    return render(request, "portal/jobs/fleet.html", {"fleet": fleet.of(request.user, clock.now())})
+
+
 def _list(request: HttpRequest) -> dict[str, Any]:
-    state = request.GET.get("state", "")
-    state = state if state in JobState.values else ""
-    before = _number(request.GET.get("before"))
-    rows = queries.jobs_of(request.user)
-    wanted = rows.filter(state=state) if state else rows
-    found = queries.page_of(wanted, before, settings.LIMITS["LIST_PAGE_ROWS"])
-    workers = _workers(request)
+    now = clock.now()
+    form, wanted, rows = _wanted(request)
+    before = number_of(request.GET.get("before"))
+    counts, standings = queries.engine_of(request.user, now)
+    found = queries.page_of(rows, before, limits.value("LIST_PAGE_ROWS"))
+    kept = {name: value for name, value in wanted.items() if value}
     return {
-        "workers": workers,
-        "alive": sum(line.state == Worker.State.ALIVE for line in workers),
-        "lost": sum(line.state == "missing" for line in workers),
-        "before": before,
-        "counts": queries.counts(request.user),
-        "states": JobState.choices,
-        "state": state,
+        "form": form,
+        "wanted": wanted,
+        "kept": kept,
+        "beyond": bool(request.GET.get("before")) and before is None,
+        "query": urlencode(kept),
+        "fleet": fleet.of(request.user, now),
+        "pools": standings,
+        "counts": counts,
+        "tabs": _tabs(wanted, counts),
         "jobs": found.rows,
+        "agents": form.names_of_lanes,
         "older": found.older,
+        "before": before,
+        "searched": f"{limits.value('JOB_SEARCH_ROWS'):,}" if wanted["q"] else "",
+        "administers": access.is_admin(request.user),
+        **_matched(request, rows),
     }
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+def _wanted(request: HttpRequest) -> tuple[JobFilter, dict[str, str], QuerySet[Job]]:
+    """The filter, what it asks for, and the reader's jobs that match."""
+    form = JobFilter(request.GET, request.user)
+    wanted = lists.wanted_of(form)
+    return form, wanted, job_filter.matching(queries.jobs_of(request.user), wanted, form.agents)
 
 
-def _workers(request: HttpRequest) -> list[WorkerLine]:
-    """Those seen within a day; what each holds, as far as the reader may see it."""
-    asked = clock.now()
-    lease = timedelta(seconds=settings.LIMITS["LEASE_SECONDS"])
-    seen = list(Worker.objects.filter(seen_at__gte=asked - timedelta(days=1)).order_by("name")[:WORKERS_SHOWN])
-    held: dict[str, list[Job]] = {}
-    running = queries.jobs_of(request.user).filter(state=JobState.RUNNING, worker__in=[worker.name for worker in seen])
-    for job in running.order_by("id")[: WORKERS_SHOWN * HELD_SHOWN]:
-        held.setdefault(job.worker, []).append(job)
+def _tabs(wanted: dict[str, str], counts: queries.JobCounts) -> list[dict[str, Any]]:
+    """A state each, with the other filters as they are."""
+    others = {name: value for name, value in wanted.items() if value and name != "state"}
+    numbers = {JobState.QUEUED: counts.queued, JobState.RUNNING: counts.running, JobState.DEAD: counts.dead}
     return [
-        WorkerLine(
-            worker,
-            "missing" if worker.state == Worker.State.ALIVE and asked - worker.seen_at > lease else worker.state,
-            held.get(worker.name, [])[:HELD_SHOWN],
-            max(len(held.get(worker.name, [])) - HELD_SHOWN, 0),
-        )
-        for worker in seen
+        {
+            "state": state,
+            "query": urlencode(others | ({"state": state} if state else {})),
+            "number": numbers.get(JobState(state)) if state else None,
+        }
+        for state in ("", *JobState.values)
     ]
 
 
-@page("jobs.job", within(Role.VIEWER), find=find_job)
-def job(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    # the cursor first: what happens between it and the rows is shown twice rather than missed
-    live_cursors = streams.cursors("jobs")
-    shown = _job(request, job)
-    return render(request, "portal/jobs/job.html", shown | {"live_cursors": live_cursors | shown["live_cursors"]})
-
-
-@page("jobs.job_fragment", within(Role.VIEWER), find=find_job)
-def job_fragment(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    return render(request, "portal/jobs/job_body.html", _job(request, job))
-
-
-@page("jobs.output_fragment", within(Role.VIEWER), find=find_job)
-def output_fragment(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    attempt = job.attempts.order_by("-fence").first()
-    if attempt is None:
-        raise Http404
-    return output.fragment(request, attempt.pk, running=attempt.outcome == Outcome.RUNNING, name=job.pk)
-
-
-def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
-    attempts = list(job.attempts.order_by("-fence")[: ATTEMPTS_SHOWN + 1])
-    written = None
-    if attempts:
-        written = output.newest(attempts[0].pk, running=attempts[0].outcome == Outcome.RUNNING)
-    waits_for_host = job.state == JobState.QUEUED and job.host
+def _matched(request: HttpRequest, rows: QuerySet[Job]) -> dict[str, Any]:
+    """How many match, and how many of them could go again or be stopped, up to a bound."""
+    operates = access.is_admin(request.user) or any(
+        held >= Role.OPERATOR for held in access.roles(request.user).values()
+    )
     return {
-        "job": job,
-        "link": kinds.link(job.kind, job.subject),
-        "attempts": attempts[:ATTEMPTS_SHOWN],
-        "attempts_cut": len(attempts) > ATTEMPTS_SHOWN,
-        # what runs in the pool of short jobs writes nothing
-        "output": written if written and (written.text or written.running and job.pool != Pool.SHORT) else None,
-        "output_url": reverse("job_output", args=[job.pk]),
-        "live_cursors": written.cursors if written else {},
-        "waits_for_host": waits_for_host,
-        "attended": bool(waits_for_host) and presence.is_attended(job.host, job.pool),
-        "operates": access.may(request.user, within(Role.OPERATOR), job.audience),
-        "live": job.state in (JobState.QUEUED, JobState.RUNNING),
+        "operates": operates,
+        "matched": _spoken(bulk.counted(rows)),
+        "requeueable": bulk.counted(rows.filter(bulk.REQUEUEABLE)),
+        "cancellable": bulk.counted(rows.filter(bulk.CANCELLABLE)),
     }
 
 
-@page("jobs.cancel", within(Role.OPERATOR), find=find_job, methods=("POST",))
-def cancel(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    reason = request.POST.get("reason", "").strip()[:300] or "Cancelled on its page."
-    return _change(request, job, lambda: queue.cancel(job, reason=reason), "cancelled")
+def _spoken(number: int) -> str:
+    return f"{number:,}" if number <= bulk.COUNTED_ROWS else f"more than {bulk.COUNTED_ROWS:,}"
 
 
-@page("jobs.requeue", within(Role.OPERATOR), find=find_job, methods=("POST",))
-def requeue(request: HttpRequest, job: Job, number: int) -> HttpResponse:
-    return _change(request, job, lambda: queue.requeue(job), "queued again")
+@page("jobs.requeue_all", SIGNED_IN, methods=("GET", "POST"))
+def requeue_all(request: HttpRequest) -> HttpResponse:
+    """All that match and may go again; each by the right in its own project."""
+    return _all(request, "requeue", bulk.requeue)
 
 
-def _change(request: HttpRequest, job: Job, act: Callable[[], Job], said: str) -> HttpResponse:
-    try:
-        now = act()
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-    else:
-        asked = now.state == JobState.RUNNING
-        messages.success(request, f"{job.kind} {job.pk}: {'asked to stop' if asked else said}.")
-    return redirect("job", job.pk)
+@page("jobs.cancel_all", SIGNED_IN, methods=("GET", "POST"))
+def cancel_all(request: HttpRequest) -> HttpResponse:
+    return _all(request, "cancel", bulk.cancel)
+
+
+def _all(request: HttpRequest, verb: str, act: Callable[..., bulk.Came]) -> HttpResponse:
+    filtered, wanted, rows = _wanted(request)
+    meant = rows.filter(bulk.REQUEUEABLE if verb == "requeue" else bulk.CANCELLABLE)
+    kept = {name: value for name, value in wanted.items() if value}
+    form = AllForm(request.POST if request.method == "POST" else None, initial={"after": 0})
+    came, status = None, 200
+    # A filter that was left out would make the press reach further than its sender saw.
+    if request.method == "POST" and not filtered.errors:
+        status, came = form.carry_out(
+            lambda asked: act(meant, request.user, reason=asked["reason"], after=asked["after"] or 0)
+        )
+    elif request.method == "POST":
+        status = 422
+    if came is not None:
+        # What was done matches no more; the rest goes on behind it, for the same reason.
+        form = AllForm(initial={"after": came.last, "reason": form.cleaned_data["reason"]})
+    matched = came.left if came is not None else bulk.counted(meant)
+    context = {
+        "form": form,
+        "filtered": filtered,
+        "kept": kept,
+        "shown": [(filtered.fields[name].label, filtered.said(name, value)) for name, value in kept.items()],
+        "query": urlencode(kept),
+        "came": came,
+        "matched": matched,
+        "number": _spoken(matched),
+        "most": limits.value("BULK_JOBS_MAX"),
+        "words": ALL[verb],
+        "verb": verb,
+    }
+    return render(request, "portal/jobs/all.html", context, status=status)

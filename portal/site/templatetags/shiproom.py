@@ -65,6 +65,12 @@ def state_word(thing: Any) -> str:
 
 
 @register.simple_tag
+def state_tone(thing: Any) -> str:
+    """The tone alone, for a shape that stands beside the word."""
+    return looks.look_of(thing).tone
+
+
+@register.simple_tag
 def badge(tone: str, name: str, word: str) -> SafeString:
     """A badge for what is no state: a proof, a difference."""
     return format_html('<span class="badge"{}>{}{}</span>', _toned(tone), icon(name), word)

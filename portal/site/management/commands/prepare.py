@@ -12,6 +12,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from portal.core.guard import stand_guard
+from portal.site.keeping import upgrading
+from portal.site.keeping.refusals import Refused
 from portal.site.launching import doors, first_admin
 from workers import schedules
 
@@ -28,12 +30,22 @@ class Command(BaseCommand):
         except doors.Refused as refusal:
             self.stderr.write(f"shiproom: {refusal}")
             raise SystemExit(2) from None
-        call_command("migrate", interactive=False, verbosity=0)
+        self._migrate()
         # No migration is due, and still the structure may not be the code's: a hand changed it, or the code is older.
         stand_guard("prepare")
         _collect_static()
         first_admin.ensure()
         schedules.make_standing()
+
+    def _migrate(self) -> None:
+        try:
+            upgrading.migrate(self.stdout.write)
+        except Refused as refusal:
+            self.stderr.write(f"shiproom: {refusal}")
+            raise SystemExit(2) from None
+        except upgrading.MigrationFailed as failed:
+            self.stderr.write(f"shiproom: {failed}")
+            raise SystemExit(1) from None
 
 
 def _collect_static() -> None:
