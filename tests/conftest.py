@@ -83,6 +83,8 @@ def _environment(config: pytest.Config, folder: Path) -> dict[str, str]:
         "BASE_URL": "http://testserver",
         "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         "EMAIL_URL": "memorymail://",
+        # Whoever drains in a test would wait for more; what lingers is tested where it does.
+        "DRAIN_LINGER_SECONDS": "0",
         "DEBUG": "0",
         "LOG_PLAIN": "1",
         "PYTHONHASHSEED": "0",

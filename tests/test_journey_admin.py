@@ -103,7 +103,7 @@ def _worked_and_merged(shop: Shop, finding: Any) -> None:
     for name in PROGRAMS:
         shutil.copy(journeys.EXAMPLES / name, shop.programs / name)
     job = Job.objects.get(subject=ticket.subject, state="dead")
-    again = {"action": "requeue", "_selected_action": job.pk, "index": 0}
+    again = {"action": "requeue", "_selected_action": job.pk, "index": 0, "reason": "The programs are there now."}
     assert "1 queued again." in _sent(shop.asks, "/admin/workers/job/", again).text
     assert _wait(ticket, {"needs_person", "failed", "unproven"}, 60) == "needs_person"
     assert "How should the note be written?" in shop.asks.get(_page(ticket)).text

@@ -122,7 +122,7 @@ def _stop_worker(worker: Running) -> None:
 
 
 @pytest.mark.parametrize("strike", [_kill_worker, _kill_supervisor, _stop_worker], ids=["worker", "supervisor", "stop"])
-@pytest.mark.parametrize("phase", ["agent", "check"])
+@pytest.mark.parametrize("phase", ["agent", pytest.param("check", marks=pytest.mark.postgresql)])
 def test_a_turn_that_was_struck_is_taken_up_again_alone_and_loses_nothing(
     stack: Stack, shop: Workshop, world: factories.World, tmp_path: Path, phase: str, strike: Any
 ) -> None:
@@ -231,8 +231,8 @@ def test_stop_ends_what_ignores_sigterm_and_its_daemon_within_12_seconds(
     assert (newest(ticket).state, took < 12) == ("stopped", True)
 
 
-def test_200_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
-    stack: Stack, shop: Workshop, world: factories.World, tmp_path: Path
+def test_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
+    stack: Stack, shop: Workshop, world: factories.World, engine: str
 ) -> None:
     from portal.core.lifecycle import Refused
     from workers.models import Agent
@@ -242,10 +242,12 @@ def test_200_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
     quick.refresh_from_db()
     for number in range(1, 4):
         stack.worker("turns", number)
-    tickets = [shop.ticket(f"Race {n}") for n in range(200)]
+    # Races are decided on PostgreSQL; the other engine has one writer.
+    races = 200 if engine == "postgresql" else 40
+    tickets = [shop.ticket(f"Race {n}") for n in range(races)]
     chance = random.Random(7)
     asked, late = 0, 0
-    for start in range(0, 200, 8):
+    for start in range(0, races, 8):
         batch = [work.assign(ticket, quick) for ticket in tickets[start : start + 8]]
         chance.shuffle(batch)
         for ticket in batch:
@@ -257,7 +259,7 @@ def test_200_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
             except Refused:
                 late += 1
     _wait("all ends", lambda: not Job.objects.filter(state__in=["queued", "running"]).exists(), 120)
-    assert asked + late == 200 and asked > 50
+    assert asked + late == races and asked > races // 4
     for ticket in tickets:
         job = Job.objects.get(subject=ticket.subject)
         ended = (_state(ticket), job.state)

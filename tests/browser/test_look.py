@@ -46,8 +46,14 @@ PAGES: Final = {
     "workers": "/workers/",
     "workers-dead": "/workers/?state=dead",
     "workers-none": "/workers/?state=queued&before=1",
+    "workers-filtered": "/workers/?state=lost&q=line&age=1d&agent=nobody",
+    "jobs-requeue-all": "/workers/requeue/?state=dead",
+    "queue-pause": "/workers/queues/pool:short/pause/",
     "job": "/workers/jobs/3/",
+    "job-queued": "/workers/jobs/1/",
+    "job-dead": "/workers/jobs/4/",
     "status": "/status/",
+    "backups": "/backups/",
     "schema": "/schema/",
     "tickets": "/tickets/",
     "ticket": "/tickets/MC-1/",
@@ -88,6 +94,7 @@ PAGES: Final = {
     "admin": "/admin/",
     "admin-jobs": "/admin/workers/job/",
     "admin-job": "/admin/workers/job/3/change/",
+    "admin-pause": "/admin/workers/pause/add/",
     "admin-project": "/admin/tickets/project/1/change/",
     "admin-ticket": "/admin/tickets/ticket/1/change/",
     "admin-reviews": "/admin/reviews/review/",
@@ -321,6 +328,7 @@ def test_a_dangerous_button_asks_first(site: Site) -> None:
 
     job = Job.objects.create(kind="sample", pool="short", audience=site.world.mc.scope)
     with site.page(f"/workers/jobs/{job.pk}/") as page:
+        page.get_by_label("Why it is cancelled").fill("Nobody waits for it.")
         page.get_by_role("button", name="Cancel job").click()
         dialog = page.get_by_role("dialog", name="Cancel job")
         looked_at(page, "confirm")

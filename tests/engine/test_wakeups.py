@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from tests.engine.conftest import ROOT, Stack
+from workers import queue
 from workers.models import Job
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True), pytest.mark.once]
@@ -90,3 +91,42 @@ def test_a_broker_that_is_away_costs_one_short_wait_and_then_none(
         time.sleep(0.5)
         say(enqueuer, "now")
     assert messages(stack) >= 1
+
+
+# A worker that lingers ----------------------------------------------------------------
+
+
+def awake(stack: Stack) -> int:
+    """How many workers listen over the pool of short jobs."""
+    with redis.Redis(unix_socket_path=str(stack.socket)) as client:
+        return int(client.pubsub_numsub("shiproom:awake:short")[0][1])
+
+
+def test_a_worker_that_has_done_something_hears_of_more_without_a_message(
+    stack: Stack, ready: Callable[..., list[Any]], enqueuer: Any
+) -> None:
+    stack.environment |= {"DRAIN_LINGER_SECONDS": "6", "LOOK_INTERVAL_SECONDS": "15", "TICK_INTERVAL_SECONDS": "60"}
+    stack.start_broker()
+    [worker] = ready(short=1)
+    say(enqueuer, "now")
+    stack.wait("its listening", lambda: awake(stack) == 1, 30)
+    # Its own call for another worker, which is not there, may still lie there.
+    stack.flush_broker()
+    began = time.monotonic()
+    say(enqueuer, "now")
+    assert messages(stack) == 0, "it was told by its ear alone"
+    stack.wait("the second", lambda: Job.objects.filter(state="succeeded").count() == 2, 5)
+    assert time.monotonic() - began < 4, "and not by a look of its own"
+
+    busy = queue.enqueue("test.slow", payload={"seconds": 60})
+    say(enqueuer, "now")
+    stack.wait("its work", lambda: Job.objects.get(pk=busy.pk).state == "running", 5)
+    stack.wait("its silence", lambda: awake(stack) == 0, 5)
+    stack.flush_broker()
+    say(enqueuer, "now")
+    assert messages(stack) == 1, "who works does not count as awake"
+
+    queue.cancel(Job.objects.get(pk=busy.pk), reason="enough")
+    stack.wait("its listening again", lambda: awake(stack) == 1, 20)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0, "and it goes when it is told to"

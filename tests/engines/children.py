@@ -17,7 +17,9 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _tie(number: int) -> Callable[[], None]:
+def tie(number: int) -> Callable[[], None]:
+    """For a child, before it runs: ``number`` is what it gets when its parent dies."""
+
     def in_child() -> None:
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, number)
@@ -38,7 +40,7 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             # Runs after the change of user, which would undo it.
-            preexec_fn=_tie(stop_signal),
+            preexec_fn=tie(stop_signal),
             **options,
         )
 

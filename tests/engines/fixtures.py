@@ -125,6 +125,18 @@ def stack(open_stack: Callable[..., AbstractContextManager[Stack]]) -> Iterator[
         yield found
 
 
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates are rendered as they are served.
+
+    Django's test client copies the context at each of them and keeps all of
+    it; for tests that send thousands of requests that is gigabytes.
+    """
+    from django.template.base import Template
+
+    monkeypatch.setattr(Template, "_render", lambda template, context: template.nodelist.render(context))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium of the machine; no download."""

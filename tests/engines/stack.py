@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -20,6 +21,7 @@ from django.test import override_settings
 
 from portal.site.launching import commands, doors
 from tests.engines import children, leaks, postgresql, template
+from tests.engines.nursery import Forked, Nursery
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARK = "SHIPROOM_TEST_STACK"
@@ -40,7 +42,7 @@ class Running:
     """A process of the stack. ``log`` is what it has written."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
 
     @property
@@ -64,20 +66,27 @@ class Stack:
     environment: dict[str, str]
     port: int
     running: list[Running] = field(default_factory=list)
+    # of Celery's processes that have the stack's own environment; there from the first of them on
+    nursery: Nursery | None = None
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def web(self, **environment: str) -> Running:
+        found = self._start("web", self.web_argv(), self.web_environment() | environment)
+        children.wait_for("web", self.answers, seconds=60, process=found.process)
+        return found
+
+    def web_argv(self) -> list[str]:
         # Pages name their files by the manifest of what was collected; once in a run is enough.
         if not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
             self.manage("collectstatic", "--no-input", "--verbosity", "0")
         with override_settings(HOST="127.0.0.1", PORT=self.port):
-            argv = commands.web()
-        found = self._start("web", argv, {"PORT": str(self.port), "DATABASE_POOL_SIZE": "4", **environment})
-        children.wait_for("web", self.answers, seconds=60, process=found.process)
-        return found
+            return commands.web()
+
+    def web_environment(self) -> dict[str, str]:
+        return {**self.environment, "PORT": str(self.port), "DATABASE_POOL_SIZE": "4"}
 
     def worker(self, pool: str, number: int = 1, **environment: str) -> Running:
         """A worker; returns once its row says that it is there."""
@@ -120,10 +129,22 @@ class Stack:
         for found in reversed(self.running):
             found.stop()
         self.running.clear()
+        if self.nursery is not None:
+            self.nursery.stop()
+            self.nursery = None
+
+    def spawn(self, log: Path, argv: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """A process that whoever calls this ends."""
+        return children.start(argv, log=log, env=dict(environment), cwd=ROOT)
 
     def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> Running:
         log = self.folder / f"{name}-{len(self.running)}.log"
-        process = children.start(argv, log=log, env={**self.environment, **environment}, cwd=ROOT)
+        process: Any
+        if argv[1:3] == ["-m", "celery"] and not environment:
+            self.nursery = self.nursery or Nursery(self.environment, self.folder / "nursery.log")
+            process = self.nursery.start(argv, log)
+        else:
+            process = self.spawn(log, argv, {**self.environment, **environment})
         found = Running(name, process, log)
         self.running.append(found)
         return found

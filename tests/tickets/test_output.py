@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
+import pytest
+from django.test import Client
+
+from portal.core.clock import now
 from portal.live import cursor
 from tests.tickets import build
 from tickets import output
-from workers.models import AttemptOutput
+from workers.models import Attempt, AttemptOutput
+
+if TYPE_CHECKING:
+    from portal.core.models import User
+    from tests.factories import World
 
 pytestmark = pytest.mark.django_db
 
@@ -35,3 +45,15 @@ def test_what_is_written_after_the_cursor_was_read_is_left_to_the_stream(monkeyp
     monkeypatch.setattr(output.streams, "cursors", lambda *names: {name: "a:6"})
     AttemptOutput.objects.create(attempt=attempt, offset=6, length=7, text="second\n")
     assert output.newest(attempt.pk, running=True).text == "first\n"
+
+
+def test_a_page_says_when_what_was_written_is_forgotten(
+    transactional_db: None, world: World, sign_in: Callable[[User | None], Client]
+) -> None:
+    turn = build.turn(build.ticket(world.mc))
+    address = f"/tickets/{turn.ticket.key}/turns/1/output/"
+    client = sign_in(world.viewer)
+    assert "It wrote nothing." in client.get(address).content.decode()
+    Attempt.objects.update(ended_at=now() - timedelta(days=91))
+    assert "What it wrote is gone: it is kept for 90 days after the end." in client.get(address).content.decode()
+    assert "it is kept for 90 days" in client.get(f"/tickets/{turn.ticket.key}/turns/1/output.txt").content.decode()

@@ -25,7 +25,7 @@ from tests.factories import World
 from tickets import attachments, conversation, questions, work
 from tickets.models import Attachment, Turn, TurnState, Workspace
 from tickets.turn_jobs import TURN_KIND
-from workers import claims
+from workers import claims, queue
 from workers.models import Agent, AgentVersion, AttemptOutput, Job, Schedule
 
 # Whose the notification is, and the stream of notifications.
@@ -92,7 +92,7 @@ class Objects:
             begins = rest.partition("/")[0]
         if path.startswith("api/v1/reviews/"):
             found["n"] = self.row.n
-        return found | {"number": numbers.get(begins, 0)}
+        return found | {"number": numbers.get(begins, 0), "queue": "pool:short"}
 
     def of_admin(self, path: str) -> dict[str, object]:
         """The first row of the address's model, where there is one."""
@@ -219,6 +219,8 @@ def build() -> Objects:
     attachment, _ = attachments.receive(ticket, SimpleUploadedFile("door.txt", b"squeak"), uploader=world.operator)
     secrets.store("deploy-key", "canary-of-the-walk")
     tokens.issue(world.viewer, name="laptop", days=1, may_write=False)
+    queue.pause("kind:digest", reason="Walked.")
+    queue.set_lane("kind:digest", 1)
     Schedule.objects.get_or_create(name="walked", defaults={"kind": "sweep", "every_seconds": 60})
     return Objects(
         world=world,

@@ -52,7 +52,7 @@ class TestOneWinner:
 
     def test_of_many_processes_each_job_has_one(self, kind: Make, engine: str) -> None:
         kind()
-        jobs, processes, rounds = (500, 8, 3) if engine == "postgresql" else (60, 3, 2)
+        jobs, processes, rounds = (500, 16, 3) if engine == "postgresql" else (60, 3, 2)
         _many(jobs)
         taken: list[tuple[int, int, str]] = []
         for turn in range(rounds):
@@ -115,7 +115,7 @@ class TestLanes:
     @pytest.mark.parametrize("slots", [1, 3])
     def test_its_limit_holds_in_every_race(self, kind: Make, engine: str, slots: int) -> None:
         kind()
-        processes, jobs, races = (8, 100, 1000) if engine == "postgresql" else (3, 40, 100)
+        processes, jobs, races = (16, 100, 1000) if engine == "postgresql" else (3, 40, 100)
         queue.set_lane("agent:1", slots)
         _many(jobs, lane="agent:1")
         workers = [(f"w{n}", 1, races // processes) for n in range(processes)]

@@ -35,8 +35,11 @@ def make_due() -> None:
     Job.objects.filter(state=JobState.QUEUED).update(run_after=F("created_at"))
 
 
-def expire() -> None:
+def expire(*, seen: bool = True) -> None:
+    """Let the leases of what runs be over: renewed before (``seen``), or as the claims set them."""
     Job.objects.filter(state=JobState.RUNNING).update(lease_until=F("lease_until") - timedelta(hours=1))
+    ago = timedelta(hours=2 if seen else 1)
+    Attempt.objects.filter(outcome=Outcome.RUNNING).update(started_at=F("started_at") - ago)
 
 
 def run_to_the_end(drain: DrainOnce, most: int = 20) -> int:
@@ -263,6 +266,20 @@ class TestSweep:
         expire()
         sweeping.sweep()
         assert Attempt.objects.get().error == "Worker short@host:77:1 was lost: its lease ran out."
+
+    def test_a_worker_that_never_said_a_word_is_told_apart(self, kind: Make, limit: Any) -> None:
+        kind()
+        limit(JOB_MAX_UNSEEN=2, JOB_MAX_LOSSES=1)
+        job = queue.enqueue("test.job")
+        for state in ("queued", "dead"):
+            take(worker="short@host:77:1")
+            expire(seen=False)
+            assert sweeping.sweep() == 1
+            make_due()
+            job.refresh_from_db()
+            assert job.state == state, "a class of its own, with its own budget"
+        assert {attempt.outcome for attempt in job.attempts.all()} == {Outcome.UNSEEN}
+        assert job.error == "Worker short@host:77:1 was lost before its first heartbeat."
 
     def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(self, kind: Make) -> None:
         kind()

@@ -51,6 +51,7 @@ def test_a_job_that_was_handed_back_does_not_wait() -> None:
     [
         (Outcome.FAILED, "JOB_MAX_FAILURES"),
         (Outcome.LOST, "JOB_MAX_LOSSES"),
+        (Outcome.UNSEEN, "JOB_MAX_UNSEEN"),
         (Outcome.TIMED_OUT, "JOB_MAX_TIMEOUTS"),
     ],
 )

@@ -149,6 +149,8 @@ class Engine(RuleBasedStateMachine):
     def expire(self, job: int) -> None:
         if self.model[job].state == "running":
             Job.objects.filter(pk=job).update(lease_until=F("lease_until") - timedelta(hours=1))
+            # Long before: its lease was renewed since.
+            Attempt.objects.filter(job=job, outcome="running").update(started_at=F("started_at") - timedelta(hours=2))
             self.model[job].expired = True
 
     @rule()

@@ -17,6 +17,11 @@ SETUP = "import django; django.setup(); from django.conf import settings"
 BAD = [
     ("DEBUG", {"DEBUG": "maybe"}, "neither 1 nor 0"),
     ("DEBUG", {"DEBUG": "1", "HOST": "0.0.0.0"}, "would show internals"),
+    ("FAILPOINTS_DIR", {"FAILPOINTS_DIR": "/nonexistent/points"}, "is not a folder"),
+    ("FAILPOINTS_DIR", {"FAILPOINTS_DIR": "/tmp", "BASE_URL": "https://ship.example"}, "is for tests"),
+    ("FAILPOINTS_DIR", {"FAILPOINTS_DIR": "/tmp", "HOST": "0.0.0.0"}, "is for tests"),
+    ("PG_BIN_DIR", {"PG_BIN_DIR": "/nonexistent/bin"}, "is not a folder"),
+    ("BACKUP_BEFORE_MIGRATE", {"BACKUP_BEFORE_MIGRATE": "maybe"}, "neither 1 nor 0"),
     ("PORT", {"PORT": "http"}, "not a whole number (1 to 65535)"),
     ("PORT", {"PORT": "0"}, "outside 1 to 65535"),
     ("PORT", {"PORT": "65536"}, "outside 1 to 65535"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ from django.test import Client
 
 if TYPE_CHECKING:
     from portal.core.models import User
+    from tests.engines.template import Template
     from tests.factories import World
+    from tests.portal.site.keeping_place import Places
 
 Fill = Callable[[int], None]
 
@@ -42,6 +44,15 @@ def sign_in(client: Client) -> Callable[[User | None], Client]:
         return client
 
     return as_
+
+
+@pytest.fixture
+def places(short_folder: Path, migrated: Template, django_db_setup: None, django_db_blocker: Any) -> Iterator[Places]:
+    """Installations of their own, each with its database; such a test asks for no ``db``."""
+    from tests.portal.site.keeping_place import Places
+
+    with django_db_blocker.unblock():
+        yield Places(short_folder, migrated)
 
 
 @pytest.fixture

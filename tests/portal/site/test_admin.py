@@ -262,7 +262,8 @@ def test_a_user_is_made_changed_and_given_a_password(world: World, as_admin: Cli
 def test_dead_jobs_are_queued_again_and_a_refusal_stops_no_other(world: World, fill: Fill, as_admin: Client) -> None:
     fill(1)
     chosen = list(Job.objects.filter(state__in=[JobState.DEAD, JobState.SUCCEEDED]).values_list("pk", flat=True))
-    answer = as_admin.post(url(Job, "changelist"), {"action": "requeue", "_selected_action": chosen}, follow=True)
+    sent = {"action": "requeue", "_selected_action": chosen, "reason": "The disk has room again."}
+    answer = as_admin.post(url(Job, "changelist"), sent, follow=True)
     assert Job.objects.filter(pk__in=chosen, state=JobState.QUEUED).count() == 1
     said = [str(message) for message in answer.context["messages"]]
     assert any("only a dead or cancelled job can be requeued" in words for words in said)
