@@ -235,12 +235,10 @@ def enqueue_bulk(jobs: int, kind: str = "bench.nothing") -> None:
 
 
 def enqueue_each(jobs: int) -> None:
-    from portal.core.unit import unit_of_work
     from workers import queue
 
     for number in range(jobs):
-        with unit_of_work():
-            queue.enqueue("bench.nothing", payload={"n": number})
+        queue.enqueue("bench.nothing", payload={"n": number})
 
 
 # Peers -------------------------------------------------------------------------------

@@ -189,7 +189,6 @@ def _listen(ready: Any) -> None:
 @contextlib.contextmanager
 def worker(folder: Path, ear: socket.socket, lingers: str) -> Iterator[Callable[[int], float]]:
     """A real worker process of short jobs, and what enqueues into it."""
-    from portal.core.unit import unit_of_work
     from workers import queue
 
     environment = {**os.environ, "DRAIN_LINGER_SECONDS": lingers, "LOOK_INTERVAL_SECONDS": "15"}
@@ -203,8 +202,7 @@ def worker(folder: Path, ear: socket.socket, lingers: str) -> Iterator[Callable[
         global _given
         _given += 1
         began = time.monotonic()
-        with unit_of_work():
-            queue.enqueue("bench.stamp", payload={"n": _given})
+        queue.enqueue("bench.stamp", payload={"n": _given})
         return answer(ear, _given) - began
 
     try:

@@ -15,9 +15,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from portal.core import cause as causes
+from portal.core import unit
 from portal.core.clock import Wall
 from portal.core.lifecycle import Gone, Refused
-from portal.core.unit import joined, unit_of_work
+from portal.core.unit import unit_of_work
 from workers import kinds, statements, wakeups
 from workers.ending import end_queued
 from workers.models import LIVE_STATES, Attempt, Job, JobState, Lane, LaneSlot, Outcome, Pause, Pool
@@ -81,11 +82,17 @@ def enqueue(
     if lane and not Lane.objects.filter(name=lane).exists():
         # A lane without slots would keep the job waiting without a word.
         set_lane(lane, 1)
-    with joined():
-        if (live := _insert(job, delay_seconds)) is not None:
-            return live
-        wakeups.after_commit(registered.pool)
-    return job
+    if not unit.is_open() and not connection.in_atomic_block:
+        # One statement is a transaction of its own.
+        live = _insert(job, delay_seconds)
+        if live is None:
+            wakeups.committed(registered.pool)
+        return live or job
+    with unit.joined():
+        live = _insert(job, delay_seconds)
+        if live is None:
+            wakeups.after_commit(registered.pool)
+    return live or job
 
 
 def _insert(job: Job, delay_seconds: float) -> Job | None:

@@ -178,12 +178,13 @@ class Lingering:
 
 def after_commit(pool: str) -> None:
     """Wake ``pool`` once the open unit of work has committed."""
+    unit.current().after_commit(("wake", pool), lambda: committed(pool))
 
-    def wake() -> None:
-        reach(Failpoint.BEFORE_WAKEUP)
-        announce(pool)
 
-    unit.current().after_commit(("wake", pool), wake)
+def committed(pool: str) -> None:
+    """Wake ``pool`` for what is committed already."""
+    reach(Failpoint.BEFORE_WAKEUP)
+    announce(pool)
 
 
 def announce(pool: str) -> bool:

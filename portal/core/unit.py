@@ -147,6 +147,10 @@ def current() -> UnitOfWork:
     return unit
 
 
+def is_open() -> bool:
+    return _open.get() is not None
+
+
 @contextmanager
 def joined() -> Iterator[UnitOfWork]:
     """The open unit, without a savepoint of its own, or a new one: for one statement, which leaves nothing half."""
