@@ -17,6 +17,10 @@ import pytest
 
 from tests.engines import postgresql, valkey
 
+# Marks that a part is without. What a page shows is asked in detail on PostgreSQL; that every page opens, for everybody
+# who may, is walked on SQLite, where a browser looks at each of them too.
+LEFT_OUT = {"all": set[str](), "engine": {"once"}, "embedded": {"pages"}}
+
 _ground: list[valkey.Valkey | postgresql.PostgreSQL] = []
 _folder = pytest.StashKey[Path]()
 
@@ -32,9 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--part",
-        choices=("all", "engine"),
+        choices=tuple(LEFT_OUT),
         default="all",
-        help="engine: without the tests that need no engine of their own",
+        help="engine: without the tests that need no engine of their own; embedded: without those of pages",
     )
 
 
@@ -104,7 +108,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def belongs(item: pytest.Item) -> bool:
         marks = {mark.name for mark in item.iter_markers()}
-        return not elsewhere & marks and (part == "all" or "once" not in marks)
+        return not (elsewhere | LEFT_OUT[part]) & marks
 
     left_out = [item for item in items if not belongs(item)]
     if left_out:

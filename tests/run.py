@@ -2,7 +2,8 @@
 
 PostgreSQL is started once, or taken from TEST_DATABASE_URL. The tests of an
 engine are shared by several runs of pytest, each with a database and a Valkey
-of its own; what needs no engine is run on SQLite alone. All go on side by side;
+of its own. What needs no engine is run on SQLite alone, and what a page shows on
+PostgreSQL alone; ``--engine NAME`` runs all of them there. All go on side by side;
 their output follows as they end, then the numbers of each engine, and one line
 for the whole. With CI=1 a test that is skipped fails the run.
 """
@@ -133,7 +134,7 @@ def _start(
     """The runs that share the tests of one engine."""
     taken = folder / engine
     taken.mkdir()
-    part = "engine" if engine == "postgresql" and "sqlite" in engines else "all"
+    part = "all" if len(engines) == 1 else {"postgresql": "engine", "sqlite": "embedded"}[engine]
     argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, "--part", part, f"--taken={taken}"]
     runs = []
     for name in (f"{engine} {n}" for n in range(1, RUNS[engine] + 1)):

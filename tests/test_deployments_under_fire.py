@@ -13,7 +13,7 @@ from tests import factories
 from tests.engines import children
 from tests.engines.stack import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.postgresql]
 # Notes each start of its own; the first one never ends by itself.
 STEP = (
     "import os,sys,time;"

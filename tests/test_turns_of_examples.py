@@ -18,7 +18,7 @@ from tickets import questions, work
 from tickets.models import Question, Ticket
 from workers.models import Agent, AgentVersion
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(180), pytest.mark.once]
 EXAMPLES = Path(__file__).resolve().parent.parent / "workers" / "agents" / "examples"
 
 

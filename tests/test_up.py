@@ -178,6 +178,7 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.once
 @pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -194,6 +195,7 @@ def test_no_process_is_left(make_up, number, code):
     print(f"{signal.Signals(number).name}: gone after {time.monotonic() - began:.1f} s")
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_a_signal_during_the_start_leaves_nothing(make_up):
     up = make_up(new=True)

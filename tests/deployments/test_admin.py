@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.factories import World
     from tests.signing_in import SignIn
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.pages]
 ADD = "/admin/deployments/deployment/add/"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.factories import World
     from tests.signing_in import SignIn
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 ADD = "/admin/deployments/service/add/"
 
 

@@ -16,7 +16,7 @@ from tests.signing_in import Counted, SignIn
 if TYPE_CHECKING:
     from tests.factories import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 
 
 @pytest.fixture

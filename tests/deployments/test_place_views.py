@@ -18,6 +18,8 @@ from tests.tickets import build as tickets
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 MATRIX = "/deployments/environments/"
 
 

@@ -16,6 +16,8 @@ from tests.walking.objects import ENVIRONMENT, SERVICE
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 NEW_SERVICE, NEW_ENVIRONMENT = "/deployments/services/new/?project=MC", "/deployments/environments/new/?project=MC"
 
 

@@ -18,6 +18,8 @@ from tests.signing_in import ROLES, Counted, SignIn
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 
 # Who may --------------------------------------------------------------------------
 

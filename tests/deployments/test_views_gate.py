@@ -16,6 +16,8 @@ from workers.models import Job
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 DEEDS = ("look", "approve", "cancel", "stop", "rollback", "again")
 
 

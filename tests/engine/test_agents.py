@@ -50,6 +50,7 @@ def first_time_sleeping(flag: Path) -> tuple[str, ...]:
     return ("/bin/sh", "-c", f"if [ -e {flag} ]; then {work}; fi; echo started; touch {flag}; sleep 300 & wait")
 
 
+@pytest.mark.postgresql
 def test_a_trial_whose_worker_is_killed_is_taken_up_by_another_and_leaves_no_process(
     stack: Any, ready: Callable[..., list[Any]], short_folder: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_trial_whose_worker_is_killed_is_taken_up_by_another_and_leaves_no_pro
     assert not set(marked()) - before
 
 
+@pytest.mark.postgresql
 def test_a_trial_that_is_stopped_ends_with_its_tree_in_time(
     stack: Any, ready: Callable[..., list[Any]], short_folder: Path
 ) -> None:

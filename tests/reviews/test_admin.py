@@ -19,7 +19,7 @@ from tickets.models import Ticket
 if TYPE_CHECKING:
     from tests.factories import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 Counted = Callable[[Client, str], int]
 
 

@@ -22,7 +22,7 @@ from tests.reviews import build
 if TYPE_CHECKING:
     from tests.factories import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from tickets.models import Ticket
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 # On the page of a review ----------------------------------------------------------------
 
 

@@ -18,6 +18,8 @@ from workers.models import Job, Outcome
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 KEYED = build.DOCUMENT.replace("| Ref", "| Ticket").replace("DP-", "MC-7")
 TABLE = "# Delivery path review\n\n| Ref | Severity | Title | Status |\n|---|---|---|---|\n"
 

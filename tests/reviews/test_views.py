@@ -14,6 +14,8 @@ from tickets.models import Ticket
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 
 # Who may --------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from tickets.models import Attachment, KeyAlias, Message, ProjectCounter, Ticket
 if TYPE_CHECKING:
     from tests.factories import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from tickets.models import KeyAlias, Message, Ticket, Turn
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 
 @pytest.fixture
 def ticket(world: World) -> Ticket:

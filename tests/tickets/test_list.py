@@ -19,6 +19,8 @@ from workers.models import AgentVersion
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 
 def keys(answer: Any) -> list[str]:
     return [ticket.title for ticket in answer.context["rows"]]

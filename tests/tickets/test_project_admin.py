@@ -16,7 +16,7 @@ from tickets.models import Project
 if TYPE_CHECKING:
     from tests.factories import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 EMPTY = {f"memberships-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
 COLUMNS = ("name", "repository", "target_branch", "merge_strategy", "checks", "allowed_paths")
 

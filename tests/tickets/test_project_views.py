@@ -15,6 +15,8 @@ from tickets.models import Membership, Project
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 URL = "/projects/MC/"
 
 

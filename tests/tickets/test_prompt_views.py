@@ -15,7 +15,7 @@ from tickets.models import Message, Purpose, Ticket
 if TYPE_CHECKING:
     from tests.factories import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 
 
 @pytest.fixture

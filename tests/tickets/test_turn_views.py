@@ -16,6 +16,8 @@ from workers.models import Attempt, Job
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 PAGES = ["diff/", "diff.txt", "turns/2/transcript/"]
 
 

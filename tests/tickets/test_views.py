@@ -14,6 +14,8 @@ from tickets.models import Ticket, TicketState
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 PAGES = ["", "fragment/", "rail/", "turns/1/output/", "turns/1/output.txt"]
 POSTS = {"assign": "operator", "stop": "operator", "accept": "reviewer", "reopen": "reviewer"}
 

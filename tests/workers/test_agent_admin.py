@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from portal.core.models import User
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 __all__ = ["sign_in", "static_root"]
 ADD = "admin:workers_agent_add"
 PROFILE: dict[str, Any] = {

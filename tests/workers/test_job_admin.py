@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from portal.core.models import User
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 __all__ = ["sign_in", "static_root"]
 JOBS = "admin:workers_job_changelist"
 REASON = "The disk has room again."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.factories import World
 
 __all__ = ["sign_in", "static_root"]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.pages]
 SignIn = Callable[["User | None"], Client]
 GOOD = {
     "name": "nightly",

@@ -23,6 +23,8 @@ from workers.models import Agent, AgentVersion, Job, JobState, Schedule
 if TYPE_CHECKING:
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 SignIn = Callable[["User | None"], Client]
 Fill = Callable[[int], None]
 

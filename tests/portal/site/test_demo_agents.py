@@ -19,7 +19,7 @@ from workers.leases import LeaseKeeper
 from workers.models import Agent
 
 __all__ = ["place"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("place")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("place"), pytest.mark.once]
 
 
 def drain() -> None:

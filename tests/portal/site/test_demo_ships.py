@@ -25,7 +25,12 @@ from workers.leases import LeaseKeeper
 from workers.models import Agent
 
 __all__ = ["place"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.once,
+]
 ROOT = Path(__file__).resolve().parents[3]
 LIT = "4 of 5 lights are lit"
 MENDED = "3 of 5 lights are lit"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from portal.core.models import User
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 
 @pytest.fixture
 def as_admin(world: World, sign_in: Callable[[User | None], Client]) -> Client:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from portal.core.models import User
     from tests.factories import World
 
+pytestmark = pytest.mark.pages
+
 SignIn = Callable[["User | None"], Client]
 Fill = Callable[[int], None]
 
