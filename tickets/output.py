@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from portal.core import clock, limits
+from portal.core import limits
+from portal.core.clock import Wall
 from portal.live import cursor, streams
 from workers.models import Attempt, AttemptOutput
 from workers.output import stream
@@ -53,7 +53,7 @@ def newest(attempt_id: int, *, running: bool, most_bytes: int = SHOWN_BYTES) -> 
 def _forgotten(attempt_id: int) -> int:
     """OUTPUT_KEEP_DAYS, where the attempt ended before that: whatever it wrote is gone."""
     days = limits.value("OUTPUT_KEEP_DAYS")
-    over = Attempt.objects.filter(pk=attempt_id, ended_at__lt=clock.now() - timedelta(days=days))
+    over = Attempt.objects.filter(pk=attempt_id, ended_at__lt=Wall(-86_400 * days))
     return days if over.exists() else 0
 
 

@@ -22,7 +22,7 @@ PHASES = ("after the claim", "after an effect", "before the end", "in the settli
 
 
 def _die(payload: dict[str, object], fence: int, phase: str) -> None:
-    if payload.get("dies") == phase and fence == 1:
+    if payload.get("dies") == phase and (fence == 1 or payload.get("always")):
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -69,7 +69,7 @@ def test_a_trial_whose_worker_is_killed_is_taken_up_by_another_and_leaves_no_pro
     assert Trial.objects.get().state == "passed", Trial.objects.get().verdict
     outcomes = Attempt.objects.order_by("fence").values_list("outcome", flat=True)
     assert list(outcomes) == ["lost", "succeeded"]
-    assert not set(marked()) - before
+    stack.wait("the end of all that was started", lambda: not set(marked()) - before, 10)
 
 
 @pytest.mark.postgresql

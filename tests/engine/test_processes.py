@@ -65,6 +65,42 @@ class TestKill:
             first = {"after the end": [], "after the claim": ["unseen"]}.get(phase, ["lost"])
             assert outcomes == [*first, "succeeded"], phase
 
+    @pytest.mark.postgresql
+    def test_a_job_that_kills_its_workers_is_dead_after_three_and_delays_no_other(
+        self, stack: Any, ready: Callable[..., list[Any]]
+    ) -> None:
+        stack.start_broker()
+        workers = ready(short=4)
+        poison = queue.enqueue("test.slow", payload={"dies": "after the claim", "always": True})
+        others = [queue.enqueue("test.short", subject=f"o{n}").pk for n in range(20)]
+        done = Job.objects.filter(pk__in=others, state="succeeded")
+        stack.wait("the others", lambda: done.count() == 20, LEASE + 20)
+        assert Job.objects.get(pk=poison.pk).state != "dead", "nobody waited for its end"
+        stack.wait("its end", lambda: Job.objects.get(pk=poison.pk).state == "dead", 3 * (LEASE + 15))
+        assert [attempt.outcome for attempt in poison.attempts.all()] == [Outcome.UNSEEN] * 3
+        assert sorted(str(worker.poll()) for worker in workers) == ["-9", "-9", "-9", "None"]
+        poison.refresh_from_db()
+        assert "lost before its first heartbeat" in poison.error
+
+    @pytest.mark.postgresql
+    def test_an_expired_lease_is_ended_in_time_while_every_slot_of_its_pool_is_held(
+        self, stack: Any, ready: Callable[..., list[Any]]
+    ) -> None:
+        stack.start_broker()
+        [sleeps, dies, _] = ready(turns=2, short=1)
+        held = [queue.enqueue("test.turns", payload={"seconds": 90}) for _ in range(2)]
+        running = Job.objects.filter(pk__in=[job.pk for job in held], state="running")
+        stack.wait("both", lambda: running.count() == 2, 20)
+        lost = next(job for job in running.all() if f":{dies.pid}:" in job.worker)
+        dies.send_signal(signal.SIGKILL)
+        # The one other worker of the pool is at work, and looks after nothing.
+        stack.wait("its end", lambda: Job.objects.get(pk=lost.pk).state == "queued", LEASE + 20)
+        assert lost.attempts.get().outcome in {Outcome.LOST, Outcome.UNSEEN}
+        assert (running.count(), sleeps.poll()) == (1, None)
+        Job.objects.filter(pk=lost.pk).update(payload={})
+        ready(turns=1)
+        stack.wait("its next go", lambda: Job.objects.get(pk=lost.pk).state == "succeeded", 20)
+
 
 class TestStop:
     def test_a_worker_told_to_stop_hands_its_job_back_uncharged_and_goes(

@@ -247,7 +247,7 @@ def test_what_the_page_costs_does_not_depend_on_how_much_was_said(
     KeyAlias.objects.create(project=world.mc, key="OLD-1", ticket=ticket)
     few = [counted(browser, url_of(ticket, rest)) for rest in ("", "fragment/", "rail/", "history/")]
     for seq in range(4, 24):
-        turn = build.turn(ticket, "failed", seq=seq, payload="x")
+        turn = build.turn(ticket, "failed", seq=seq, payload="x", output="x\n")
         conversation.post(ticket, author=world.reviewer, body=f"m {seq}")
         conversation.take(ticket, turn)
         conversation.acknowledge(turn)

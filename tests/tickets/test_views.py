@@ -310,7 +310,7 @@ def test_what_pages_cost_does_not_depend_on_how_much_there_is(world: World, sign
     costs = [counted(browser, "/tickets/"), counted(browser, few.get_absolute_url())]
     many = fill(30)
     for seq in range(4, 34):
-        build.turn(many, seq=seq)
+        build.turn(many, seq=seq, output="x\n")
     assert [counted(browser, "/tickets/"), counted(browser, many.get_absolute_url())] == costs
     # session, user, roles, the numbers of the navigation, and three of its own
     assert costs[0] <= 7

@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 from django.utils.text import Truncator
 
 from portal.core import asking
@@ -28,8 +27,9 @@ class Measured:
 
     @admin.display(description="Took")
     def took(self, row: Attempt) -> str:
-        seconds = max(((row.ended_at or timezone.now()) - row.started_at).total_seconds(), 0)
-        return f"{seconds:,.1f} s" + ("" if row.ended_at else " so far")
+        if row.ended_at is None:
+            return "still running"
+        return f"{max((row.ended_at - row.started_at).total_seconds(), 0):,.1f} s"
 
     @admin.display(description="Processor", ordering="cpu_ms")
     def processor(self, row: Attempt) -> str:

@@ -60,5 +60,7 @@ def test_all_that_happens_in_a_project_has_its_scope() -> None:
 
     scope = objects.build().world.mc.scope
     rows = Activity.objects.exclude(subject__startswith="secret:").exclude(subject__startswith="token:")
+    # A paused kind, and a limit of one, are the installation's.
+    rows = rows.exclude(verb="queue.paused")
     assert rows.filter(scope=scope).count() > 10
     assert sorted(rows.exclude(scope=scope).values_list("verb", "subject")) == []
