@@ -252,14 +252,14 @@ def test_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
         chance.shuffle(batch)
         for ticket in batch:
             # While it waits, begins, runs, is measured, or has ended.
-            time.sleep(chance.random() * 0.2)
+            time.sleep(chance.random() * 0.05)
             try:
                 work.stop(ticket, reason="Race.")
                 asked += 1
             except Refused:
                 late += 1
     _wait("all ends", lambda: not Job.objects.filter(state__in=["queued", "running"]).exists(), 120)
-    assert asked + late == races and asked > races // 4
+    assert asked + late == races and asked > races // 20
     for ticket in tickets:
         job = Job.objects.get(subject=ticket.subject)
         ended = (_state(ticket), job.state)
