@@ -26,6 +26,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.engines import postgresql, template
+from tests.engines.chromium import PROGRAMS, program
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("sqlite", "postgresql")
@@ -224,17 +225,24 @@ def _print_tables(since: float) -> None:
 
 
 def _ensure_chromium() -> None:
-    """Browser tests need a Chromium; a fresh machine gets Debian's."""
-    if shutil.which("chromium") or os.geteuid() != 0 or not shutil.which("apt-get"):
+    """Browser tests need a Chromium; a fresh machine gets Debian's: the shell, or where there is none the whole."""
+    if shutil.which(PROGRAMS[0]) or os.environ.get("CHROMIUM") or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-        done = subprocess.run(
-            ["apt-get", *arguments], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if done.returncode:
-            print(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-300:]}", flush=True)
+    _apt("update", "-qq")
+    for package in PROGRAMS[:2]:
+        said = _apt("install", "-y", "-qq", "--no-install-recommends", package)
+        if not said or program():
             return
+    print(f"apt-get failed: {said}", flush=True)
+
+
+def _apt(*arguments: str) -> str:
+    """What went wrong; empty where nothing did."""
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(
+        ["apt-get", *arguments], env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
+    )
+    return done.stderr.strip()[-300:] if done.returncode else ""
 
 
 if __name__ == "__main__":
