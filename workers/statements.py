@@ -4,10 +4,12 @@ Facts behind it (measured): WHERE compares with ``statement_timestamp()``
 (``clock_timestamp()`` is volatile, never an index condition), SET writes
 ``clock_timestamp()`` (``now()`` stands still in a transaction);
 ``= ANY(ARRAY(...))`` keeps the primary key in the plan where a join would
-not; what decides a limit is a row that is locked or a unique key that is
-inserted, while EXISTS over other rows is only a filter. ``(state = 'running')
-IS TRUE`` is what no index answers: the planner would leave the primary key for
-the dead entries of an index by state.
+not; ``<> ALL(ARRAY(...))`` over one frequent kind is taken to leave one row,
+and all due rows are sorted then, so pauses are looked up in a subplan; what
+decides a limit is a row that is locked or a unique key that is inserted,
+while EXISTS over other rows is only a filter. ``(state = 'running') IS TRUE``
+is what no index answers: the planner would leave the primary key for the dead
+entries of an index by state.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ WITH candidate AS MATERIALIZED (
      WHERE q.state = 'queued' AND q.pool = %(pool)s AND q.kind = ANY(%(kinds)s)
        AND q.run_after <= statement_timestamp() AND q.host IN ('', %(host)s)
        AND NOT EXISTS (SELECT 1 FROM workers_pause p WHERE p.name = 'pool:' || %(pool)s)
-       AND q.kind <> ALL(ARRAY(SELECT substr(p.name, 6) FROM workers_pause p WHERE p.name LIKE 'kind:%%'))
+       AND NOT (q.kind <> '' AND EXISTS (SELECT 1 FROM workers_pause p WHERE p.name = 'kind:' || q.kind))
        AND NOT (q.exclusive AND EXISTS (SELECT 1 FROM workers_subjectslot s WHERE s.subject = q.subject))
        AND (q.lane = '' OR EXISTS (
             SELECT 1 FROM workers_laneslot s JOIN workers_lane l ON l.name = s.lane_id
@@ -96,7 +98,7 @@ SELECT q.id, q.lane, q.subject, q.exclusive, q.kind, q.fence, q.payload, q.cause
  WHERE q.state = 'queued' AND q.pool = %(pool)s AND q.kind {kinds}
    AND q.run_after <= {now} AND q.host IN ('', %(host)s)
    AND NOT EXISTS (SELECT 1 FROM workers_pause p WHERE p.name = 'pool:' || %(pool)s)
-   AND q.kind NOT IN (SELECT substr(p.name, 6) FROM workers_pause p WHERE p.name LIKE 'kind:%%')
+   AND NOT (q.kind <> '' AND EXISTS (SELECT 1 FROM workers_pause p WHERE p.name = 'kind:' || q.kind))
    AND NOT (q.exclusive AND EXISTS (SELECT 1 FROM workers_subjectslot s WHERE s.subject = q.subject))
    AND (q.lane = '' OR EXISTS (
         SELECT 1 FROM workers_laneslot s JOIN workers_lane l ON l.name = s.lane_id
