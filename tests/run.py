@@ -30,8 +30,8 @@ from tests.engines.chromium import PROGRAMS, program
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("sqlite", "postgresql")
-# How many share the tests of an engine. Much of the time is waiting: five keep two cores at work.
-RUNS = {"sqlite": 2, "postgresql": 3}
+# How many share the tests of an engine. Much of the time is waiting: six keep two cores at work.
+RUNS = {"sqlite": 3, "postgresql": 3}
 SLOWEST = 10
 SHARED_ABSENT = "shared/ is absent"
 
