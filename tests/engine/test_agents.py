@@ -86,7 +86,8 @@ def test_a_trial_that_is_stopped_ends_with_its_tree_in_time(
     stack.wait("the end", lambda: Trial.objects.get(pk=trial.pk).state == "failed", 12)
     print(f"stopped after {time.monotonic() - asked:.1f} s")
     # Its supervisor may still be writing down how it ended.
-    stack.wait("the end of the tree", lambda: not set(marked()) - before, 5)
+    left = 12 - (time.monotonic() - asked)
+    stack.wait("the end of the tree", lambda: not set(marked()) - before, left)
     assert Job.objects.get().state == "cancelled"
 
 

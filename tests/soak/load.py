@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import itertools
 import threading
 import time
@@ -27,7 +28,7 @@ class GaveUp(Exception):
     """It was asked for again and again, and nobody answered."""
 
 
-class Client(threading.Thread):
+class Client(threading.Thread, abc.ABC):
     """``over`` is set when nothing new should begin; what has begun is still seen to its end."""
 
     def __init__(self, name: str, history: History, seed: int, over: threading.Event) -> None:
@@ -52,8 +53,9 @@ class Client(threading.Thread):
                 self.history.write("trouble", why=repr(problem)[:500])
                 self.pace.rest(1)
 
+    @abc.abstractmethod
     def turn(self, key: str) -> None:
-        raise NotImplementedError
+        """Do one thing, of which ``key`` is the name."""
 
     def ask(self, what: str, key: str, act: Callable[[], T], *, seconds: float = ASK_AGAIN_SECONDS) -> T:
         """Ask until there is an answer. Raises ``Refusal``, or ``GaveUp`` after that time."""
