@@ -108,8 +108,13 @@ def roles(user: Any) -> dict[str, Role]:
     kept: dict[str, Role] | None = getattr(user, "_shiproom_roles", None)
     if kept is None:
         kept = {scope: role for holder in _holders.values() for scope, role in holder(user).items()}
-        user._shiproom_roles = kept
+        remember(user, kept)
     return kept
+
+
+def remember(user: Any, held: dict[str, Role]) -> None:
+    """Have ``roles`` say ``held`` of this object, and ask nobody."""
+    user._shiproom_roles = held
 
 
 def role_in(user: Any, scope: str) -> Role | None:

@@ -13,12 +13,24 @@ from portal.core.models import User
 from portal.live.cursor import NO_STREAM, Cursor
 from portal.live.models import Stream
 from portal.site import queries
+from portal.site.statements import Statement
 from tickets.models import Ticket, TicketState
 from tickets.rights import project_ids
 
 MOST: Final = 100
-# counted for the navigation, and waiting for nobody
-_NOBODY: Final = {"tickets", "under_way"}
+# What of all that is counted waits for somebody.
+_WAITING: Final = (
+    "people",
+    "reviews",
+    "findings",
+    "approvals",
+    "interrupted",
+    "held",
+    "fallen",
+    "dead",
+    "resting",
+    "wrote",
+)
 
 
 class Tally(NamedTuple):
@@ -53,10 +65,17 @@ class _Counted(Subquery):
 
 def numbers(user: User) -> Numbers:
     """What the navigation and the bell show, by one statement."""
-    asked = _asked(user)
-    counted = {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in asked.items()}
-    row: Any = User.objects.filter(pk=user.pk).values(**counted, **_of_bell(user)).first()
-    return Numbers(_told(asked, row or {}), _bell(user, row or {}))
+    row = _STATEMENT.row(user)
+    return Numbers(_told(row), _bell(user, row))
+
+
+def _row(user: User) -> QuerySet[User, dict[str, Any]]:
+    counted = {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in _asked(user).items()}
+    return User.objects.filter(pk=user.pk).order_by().values(**counted, **_of_bell(user))
+
+
+# Every page asks it.
+_STATEMENT: Final = Statement(_row)
 
 
 def tallies(user: User) -> dict[str, Tally]:
@@ -66,10 +85,8 @@ def tallies(user: User) -> dict[str, Tally]:
 
 def waiting(user: User) -> dict[str, int]:
     """How many of each kind wait for ``user``, each counted up to ``MOST``; a kind without any is left out."""
-    asked = {name: rows for name, rows in _asked(user).items() if name not in _NOBODY}
-    counted = {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in asked.items()}
-    row: Any = User.objects.filter(pk=user.pk).values(**counted).first() or {}
-    return {name: row[name] for name in asked if row.get(name)}
+    row = _STATEMENT.row(user)
+    return {name: row[name] for name in _WAITING if row.get(name)}
 
 
 def bell(user: User) -> Bell:
@@ -95,8 +112,8 @@ def _shown(number: int) -> str:
     return f"{MOST - 1}+" if number >= MOST else str(number)
 
 
-def _told(asked: dict[str, QuerySet[Any]], found: dict[str, int]) -> dict[str, Tally]:
-    waiting = sum(found.get(name, 0) for name in asked if name not in _NOBODY)
+def _told(found: dict[str, Any]) -> dict[str, Tally]:
+    waiting = sum(found.get(name, 0) for name in _WAITING)
     counts = {
         "/": (waiting, "waiting for a person"),
         "/tickets/": (found.get("tickets", 0), "not done"),
