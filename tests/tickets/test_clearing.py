@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from portal.core import clock
+from portal.core.unit import unit_of_work
 from tests.factories import World
 from tests.tickets import build
 from tests.tickets.repositories import commit, person, repository
-from tickets import clearing, clones, workspaces
+from tests.workers.racing import race
+from tickets import clearing, clones, work, workspaces
 from tickets.models import Project, Ticket, Workspace
 from workers import claims, kinds, queue
 
@@ -129,3 +133,44 @@ def test_a_ticket_that_is_reopened_goes_on_with_its_branch(
     assert len(person(clones.path_of(mc), "worktree", "list").splitlines()) == 1
     again = workspaces.prepare(claimed(), ticket)
     assert person(Path(again.path), "rev-parse", "HEAD") == own and (Path(again.path) / "b.txt").exists()
+
+
+@pytest.mark.postgresql
+def test_a_ticket_that_is_reopened_while_it_is_cleared_keeps_its_worktree(
+    mc: Project, claimed: Callable[[], claims.Claim], settings: Any
+) -> None:
+    """It was done when it was looked for; the run waits for the reopening to commit, and looks again."""
+    ticket = done(mc)
+    claim = claimed()
+    connection.close()
+    assert race(_reopen_and_clear, [("reopen", ticket.pk, claim), ("clear", ticket.pk, claim)]) == [True, 0]
+    assert left(settings) == {ticket.key}
+    assert Ticket.objects.get(pk=ticket.pk).state == "open"
+
+
+def _reopen_and_clear(who: str, ticket: int, claim: claims.Claim) -> bool | int:
+    if who == "clear":
+        _until(lambda: bool(_count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7107")))
+        return clearing.clear_workspaces(claim)
+    with unit_of_work():
+        work.reopen(Ticket.objects.get(pk=ticket), reason="It is not done after all.")
+        _count("SELECT count(pg_advisory_xact_lock(7107))")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        _until(lambda: bool(_count(waiting)))
+    return True
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if holds():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def _count(query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0])
