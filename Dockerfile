@@ -1,11 +1,12 @@
 # One image for web, workers, beat and the migrate step; compose.yaml has the commands.
 FROM python:3.13-slim
 
-# Agents' turns and deployments work in git repositories. Backups take pg_dump of the server's own version, which is
+# Agents' turns and deployments work in git repositories; a contained agent runs in a box of bubblewrap's, for which the
+# container must let processes make user namespaces. Backups take pg_dump of the server's own version, which is
 # that of compose.yaml; Debian has another, PostgreSQL's own packages have each.
 ARG PG_MAJOR=18
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git openssh-client ca-certificates postgresql-common \
+    && apt-get install --yes --no-install-recommends bubblewrap git openssh-client ca-certificates postgresql-common \
     && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
     && apt-get install --yes --no-install-recommends "postgresql-client-${PG_MAJOR}" \
     && rm -rf /var/lib/apt/lists/*

@@ -18,19 +18,22 @@ def build() -> ProtocolTypeRouter:
     """The real application. Called only once the schema is right."""
     # One file of its bound, with a text beside it, always has room.
     most = max(settings.LIMITS["UPLOAD_MAX_BYTES"], settings.LIMITS["ATTACHMENT_MAX_BYTES"] + 1_048_576)
+    # Here, not above: they name models, and apps are set up first.
+    from portal.live.routing import websocket_application
+    from portal.mcp import door
+
     http = BoundedBodies(
-        get_asgi_application(),
+        door.beside(get_asgi_application()),
         settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         larger={
             r"(/api/v1)?/tickets/[^/]+/.+": most,
             r"/admin/tickets/ticket/[^/]+/do/attach/": most,
             # The form itself says how long a document may be, beside what was typed.
             r"/reviews/new/|/admin/reviews/review/add/": most,
+            door.ADDRESS: door.most_bytes(),
         },
         seconds=settings.LIMITS["UPLOAD_SECONDS"],
     )
-    from portal.live.routing import websocket_application
-
     return ProtocolTypeRouter({"http": http, "websocket": websocket_application})
 
 

@@ -18,8 +18,8 @@ import pytest
 from tests.engines import postgresql, valkey
 
 # Marks that a part is without. What a page shows is asked in detail on PostgreSQL; that every page opens, for everybody
-# who may, is walked on SQLite, where a browser looks at each of them too.
-LEFT_OUT = {"all": set[str](), "engine": {"once"}, "embedded": {"pages"}}
+# who may, is walked on SQLite, where a browser looks at each of them too. Real agents are installed by ``make cli-test``.
+LEFT_OUT = {"all": {"cli"}, "engine": {"cli", "once"}, "embedded": {"cli", "pages"}, "clis": set[str]()}
 
 _ground: list[valkey.Valkey | postgresql.PostgreSQL] = []
 _folder = pytest.StashKey[Path]()
@@ -38,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--part",
         choices=tuple(LEFT_OUT),
         default="all",
-        help="engine: without the tests that need no engine of their own; embedded: without those of pages",
+        help="engine: without the tests that need no engine of their own; embedded: without those of pages; clis: with"
+        " those of real agents",
     )
 
 

@@ -58,6 +58,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     if strict:
         _ensure_chromium()
+        _ensure_bubblewrap()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
         templates = stack.enter_context(_templates(engines, environment))
@@ -234,6 +235,15 @@ def _ensure_chromium() -> None:
         if not said or program():
             return
     print(f"apt-get failed: {said}", flush=True)
+
+
+def _ensure_bubblewrap() -> None:
+    """Boxes of agents are tested for real: no test is skipped where it is missing."""
+    if shutil.which("bwrap") or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    _apt("update", "-qq")
+    if said := _apt("install", "-y", "-qq", "--no-install-recommends", "bubblewrap"):
+        print(f"apt-get failed: {said}", flush=True)
 
 
 def _apt(*arguments: str) -> str:

@@ -26,6 +26,7 @@ from django.test.utils import CaptureQueriesContext
 from portal.core import access, tokens
 from portal.core.access import Audience, Operation, Role, Rule, within
 from portal.live import streams
+from portal.mcp.offered import TOOLS
 from tests.walking import objects
 from tests.walking.objects import Objects
 from tests.walking.routes import Route, all_routes
@@ -184,6 +185,7 @@ class TestDeclarations:
     def test_every_declared_operation_is_behind_a_door_that_the_walk_passes(self) -> None:
         walked = {route.operation.name for route in all_routes() if route.operation}
         walked |= {f"stream.{kind.prefix}" for kind in streams.kinds()}
+        walked |= {tool.operation.name for tool in TOOLS.values()}
         assert {operation.name for operation in access.operations()} - walked == set()
 
     def test_only_the_api_is_exempt_from_the_csrf_check(self) -> None:

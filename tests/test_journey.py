@@ -215,7 +215,7 @@ def _set_up(world: factories.World, depot: Depot) -> None:
     agent = Agent.objects.create(name="asker")
     command = journeys.asking_agent()
     AgentVersion.objects.create(
-        agent=agent, number=1, adapter="plain", command=command, wall_seconds=60, silence_seconds=60
+        agent=agent, number=1, adapter="plain", trusted=True, command=command, wall_seconds=60, silence_seconds=60
     )
 
 

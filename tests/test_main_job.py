@@ -161,7 +161,7 @@ def _given_to(running: Stack, world: factories.World, repository: Path, program:
     agent = Agent.objects.create(name=program.partition(".")[0].replace("_", "-"))
     command = [sys.executable, "-I", str(EXAMPLE.with_name(program))]
     AgentVersion.objects.create(
-        agent=agent, number=1, adapter="plain", command=command, wall_seconds=60, silence_seconds=60
+        agent=agent, number=1, adapter="plain", trusted=True, command=command, wall_seconds=60, silence_seconds=60
     )
     return work.assign(work.create_ticket(project, title=f"For the {agent.name}"), agent)
 
@@ -183,6 +183,7 @@ def _prepared(running: Stack, world: factories.World, repository: Path) -> tuple
         agent=agent,
         number=1,
         adapter="plain",
+        trusted=True,
         command=[sys.executable, "-I", str(EXAMPLE)],
         wall_seconds=60,
         silence_seconds=60,

@@ -51,6 +51,8 @@ NAMES_IN_SQL = {
     "portal/site/keeping/sqlite.py",
     "workers/fencing.py",
 }
+# What a box shows at which of its own places, and which of the machine's are too wide to be shown.
+PLACES_OF_A_BOX = {"workers/agents/containment.py", "workers/agents/programs.py"}
 STATEMENT = re.compile(
     r"\s*(?:select\b|insert\s+into\b|update\b.*\bset\b|delete\s+from\b|pragma\b|where\b.*=|order\s+by\b"
     r"|set\s+\w+\s*=|(?:alter|create|drop)\s+(?:table|index|trigger|view|constraint)\b)",
@@ -170,6 +172,7 @@ class TestInput:
         wrong = (
             (path, node)
             for path, tree in sources()
+            if path not in PLACES_OF_A_BOX
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and folder.match(node.value)
         )

@@ -197,19 +197,27 @@ def _keep(path: Path, token: str) -> None:
 
 
 def receive(
-    ticket: Ticket, file: UploadedFile[Any] | Stored, *, uploader: User | None, message: Message | None = None
+    ticket: Ticket,
+    file: UploadedFile[Any] | Stored,
+    *,
+    uploader: User | None,
+    message: Message | None = None,
+    label: str = "",
 ) -> tuple[Attachment, bool]:
     """``(attachment, made)``: the same bytes on the same ticket are the same attachment.
 
-    Raises ``Refused`` where the ticket is done, or has no room for it; nothing is stored then.
+    ``label`` names who sent it where that is no person. Raises ``Refused``
+    where the ticket is done, or has no room for it; nothing is stored then.
     """
     if isinstance(file, Stored):
-        return _add(ticket, file, uploader, message)
+        return _add(ticket, file, uploader, message, label)
     with stored([file]) as (one,):
-        return _add(ticket, one, uploader, message)
+        return _add(ticket, one, uploader, message, label)
 
 
-def _add(ticket: Ticket, stored: Stored, uploader: User | None, message: Message | None) -> tuple[Attachment, bool]:
+def _add(
+    ticket: Ticket, stored: Stored, uploader: User | None, message: Message | None, label: str
+) -> tuple[Attachment, bool]:
     with unit_of_work() as work:
         held = lock(ticket)
         here = Attachment.objects.filter(ticket=held, removed_at__isnull=True)
@@ -229,7 +237,7 @@ def _add(ticket: Ticket, stored: Stored, uploader: User | None, message: Message
             digest=stored.digest,
             stored_as=stored.stored_as,
             uploader=uploader,
-            uploader_label=str(uploader)[:254] if uploader else "",
+            uploader_label=(str(uploader) if uploader else label)[:254],
         )
         after = {"file": stored.name, "bytes": stored.size_bytes, "sha256": stored.digest}
         _tell(work, made, held, "attached", 1, after=after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +13,14 @@ from portal.core import limits
 from portal.core.redaction import redact
 from portal.core.storable import storable
 from portal.core.unit import Pointer
+from tickets import clones
 from tickets.models import CheckRun, Project, Ticket
 from workers import children
+from workers.agents.containment import Mounts, contained
 from workers.children import ChildResult, Command
 from workers.claims import Claim
 from workers.failures import JobFailed
+from workers.models import AgentVersion, Containment
 from workers.supervision.child import ExitRecord
 
 KEPT_BYTES: Final = 32_768
@@ -43,15 +47,21 @@ _TELLING: Final = re.compile(
 )
 
 
-def run(claim: Claim, project: Project, ticket: Ticket, folder: Path) -> list[CheckRun]:
+def run(
+    claim: Claim, project: Project, ticket: Ticket, folder: Path, *, wrote: AgentVersion | None = None
+) -> list[CheckRun]:
     """Run every check of the project in ``folder``, one after the other; each is stored and told as it ends.
 
     A red one stops no other: whoever mends the work wants to know of all.
+    They run what an agent wrote: in the containment of ``wrote``, whose work nobody has accepted yet.
     Raises what ``children.run`` raises, and ``JobFailed`` where one was lost.
     """
     found: list[CheckRun] = []
     for n, command in enumerate(project.checks, start=1):
-        result = children.run(claim, _command(project, command, folder), name=f"check-{n}", stored=False)
+        ready = _command(project, command, folder)
+        if wrote is not None and wrote.containment != Containment.PLAIN:
+            ready = _contained(ready, project, ticket, wrote)
+        result = children.run(claim, ready, name=f"check-{n}", stored=False)
         made = _judged(claim, n, command, result)
         result.forget()
         with claim.fenced() as work:
@@ -84,6 +94,16 @@ def _command(project: Project, command: list[str], folder: Path) -> Command:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = children.allowed_environment([]) | {"HOME": str(home), "CI": "1"}
     return Command(argv=tuple(command), cwd=folder, env=environment, wall_seconds=limits.value("CHECK_WALL_SECONDS"))
+
+
+def _contained(ready: Command, project: Project, ticket: Ticket, wrote: AgentVersion) -> Command:
+    """With a home of the ticket's alone: what lay in the project's would run again, outside of a box."""
+    home: Path = settings.DATA_DIR / "homes" / ticket.key / ".checks"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    environment = {**ready.env, "HOME": str(home)}
+    mounts = Mounts(readable=(clones.path_of(project),))
+    argv = contained(wrote, ready.argv, cwd=ready.cwd, home=home, environment=environment, mounts=mounts)
+    return replace(ready, argv=argv, env=environment)
 
 
 def _judged(claim: Claim, n: int, command: list[str], result: ChildResult) -> CheckRun:

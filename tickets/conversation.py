@@ -101,15 +101,20 @@ def withdraw(message: Message, *, by: User) -> Message:
     return message
 
 
-def said(turn: Turn, body: str) -> Message | None:
+def as_said(body: str) -> str:
+    """What an agent says, as it is stored."""
+    return redact(storable(body).strip())[: limits.value("MESSAGE_MAX_CHARS")]
+
+
+def said(turn: Turn, body: str, *, idempotency_key: str = "") -> Message | None:
     """What the agent of ``turn`` says, as its message; none where it says nothing."""
-    text = redact(storable(body).strip())[: limits.value("MESSAGE_MAX_CHARS")]
+    text = as_said(body)
     if not text:
         return None
     with unit_of_work() as work:
         held = lock(turn.ticket)
-        label = turn.agent_version.agent.name
-        return _add(work, held, author_kind=Author.AGENT, author_label=label, turn=turn, body=text)
+        author = {"author_kind": Author.AGENT, "author_label": turn.agent_version.agent.name, "turn": turn}
+        return _add(work, held, **author, body=text, idempotency_key=idempotency_key)
 
 
 def told(ticket: Ticket, body: str) -> Message:

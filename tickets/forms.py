@@ -296,6 +296,33 @@ class ReopenForm(Versioned):
     reason = reason("Why it is not done")
 
 
+class TakeForm(Versioned):
+    """A person has the ticket from now on, and its agent does not."""
+
+    name = "take"
+    reason = reason(required=False)
+
+
+class HandBackForm(Versioned):
+    name = "hand_back"
+    agent = AgentChoice(
+        Agent.objects.none(),
+        required=False,
+        empty_label="No agent yet",
+        error_messages={"invalid_choice": "This agent cannot be assigned: it is switched off or has no profile."},
+    )
+    message = Lines(
+        limit="MESSAGE_MAX_CHARS",
+        label="What it should know",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["agent"].queryset = assignable()  # type: ignore[attr-defined]
+
+
 class EditForm(Versioned):
     name = "edit"
     title = Words(limit="TITLE_MAX_CHARS", label="Title", widget=forms.TextInput(attrs={"data-draft": ""}))

@@ -26,7 +26,7 @@ def measure(claim: Claim, turn: Turn, workspace: Workspace, project: Project) ->
     change = changes.of(
         folder, base=turn.base_commit, head=turn.head_commit, target=target, allowed_paths=project.allowed_paths
     )
-    runs = checks.run(claim, project, turn.ticket, folder) if change.moved else []
+    runs = checks.run(claim, project, turn.ticket, folder, wrote=turn.agent_version) if change.moved else []
     reasons = _reasons(turn, change, runs)
     with claim.fenced():
         Measurement.objects.bulk_create([_measurement(turn, change, target, reasons)])

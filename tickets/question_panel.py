@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 
@@ -13,9 +13,10 @@ from portal.core import access
 from portal.core.access import Role, within
 from portal.core.clock import Wall
 from tickets.forms import AnswerForm
-from tickets.models import Question, QuestionState, Ticket, Turn
+from tickets.models import Question, QuestionKind, QuestionState, Ticket, Turn
 
 ROLE = Role.OPERATOR
+ENDED_SHOWN: Final = 100
 
 
 class Choice(NamedTuple):
@@ -45,6 +46,10 @@ class Panel:
         return self.question.turn.agent_version.agent.name
 
     @property
+    def permission(self) -> bool:
+        return self.question.kind == QuestionKind.PERMISSION
+
+    @property
     def by_default(self) -> bool:
         """Whether its own default answers at the deadline."""
         return self.question.default is not None and self.question.ticket.project.default_answers
@@ -58,6 +63,9 @@ class Panel:
             Choice(str(n), option["label"], option["detail"], n == self.question.default, str(n) == str(chosen))
             for n, option in enumerate(self.question.options)
         ]
+        if self.permission:
+            # Words alone are no yes: they go with an option, or deny.
+            return found
         words = Choice("", "Something else", "In the words below", default=False, checked=chosen in {None, ""})
         return [*found, words] if found else []
 
@@ -110,12 +118,13 @@ def among(entries: Iterable[Entry], ended: Sequence[QuestionShown], began: Calla
     return [*found, *left]
 
 
-def ended_of(ticket: Ticket, turns: Sequence[Turn]) -> list[QuestionShown]:
-    """What these turns asked and nobody has to answer any more, in order."""
+def ended_of(ticket: Ticket, turns: Sequence[Turn]) -> tuple[list[QuestionShown], bool]:
+    """What these turns asked and nobody has to answer any more, in order; the newest, and whether there are more."""
     by_key = {turn.pk: turn for turn in turns}
-    rows = Question.objects.filter(turn__in=by_key).exclude(state=QuestionState.OPEN).order_by("turn__seq")
-    found = list(rows)
+    rows = Question.objects.filter(turn__in=by_key).exclude(state=QuestionState.OPEN).order_by("-turn__seq", "-n")
+    found = list(rows[: ENDED_SHOWN + 1])
+    more, found = len(found) > ENDED_SHOWN, found[:ENDED_SHOWN][::-1]
     for question in found:
         # The rows in hand serve the template: no query a question.
         question.ticket, question.turn = ticket, by_key[question.turn_id]
-    return sorted(map(QuestionShown, found), key=lambda shown: shown.at)
+    return sorted(map(QuestionShown, found), key=lambda shown: shown.at), more

@@ -17,16 +17,17 @@ from tickets.models import Question
 from tickets.rights import is_key
 
 
-def find_question(key: str, seq: int) -> Found | None:
-    rows = Question.objects.filter(ticket__key=key, turn__seq=seq).select_related(
+def find_question(key: str, seq: int, n: int = 1) -> Found | None:
+    """By its turn, and its number among those of that turn."""
+    rows = Question.objects.filter(ticket__key=key, turn__seq=seq, n=n).select_related(
         "turn", "ticket__project", "ticket__agent_version__agent", "ticket__workspace"
     )
-    question = rows.first() if is_key(key) and seq < 2**31 else None
+    question = rows.first() if is_key(key) and seq < 2**31 and n < 2**15 else None
     return Found(question, question.ticket.project.scope) if question else None
 
 
 @page("tickets.answer", within(question_panel.ROLE), find=find_question, methods=("POST",))
-def answer(request: HttpRequest, question: Question, key: str, seq: int) -> HttpResponse:
+def answer(request: HttpRequest, question: Question, key: str, seq: int, n: int = 1) -> HttpResponse:
     form = AnswerForm(question, request.POST)
 
     def act(asked: dict[str, Any]) -> Question:
@@ -34,6 +35,6 @@ def answer(request: HttpRequest, question: Question, key: str, seq: int) -> Http
 
     status, _ = form.carry_out(act)
     if status == 200:
-        messages.success(request, f"Answered. {key} waits for its next turn.")
+        messages.success(request, questions.what_follows(question))
         return redirect(question.ticket)
     return views.again(request, question.ticket, form, status)

@@ -1,7 +1,8 @@
 """What agents ask: asked in the transaction that settles a turn, answered once, by a person or by its own default.
 
-Whoever changes a question holds the lock of its ticket's row, so that of many
-who answer at once one does, and the others are told who it was.
+A turn that runs on asks, too, and its worker waits: see ``steering``. Whoever
+changes a question holds the lock of its ticket's row, so that of many who
+answer at once one does, and the others are told who it was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC
 from typing import Any, Final, NamedTuple
 
 import structlog
-from django.db.models import F
+from django.db.models import F, Max
 
 from portal.core import clock, limits
 from portal.core.cause import Actor, acting
@@ -25,7 +26,7 @@ from portal.core.unit import unit_of_work
 from portal.core.unseen import is_unseen
 from tickets import conversation, intake, telling
 from tickets.locks import lock
-from tickets.models import Question, QuestionState, Ticket, TicketState, Turn
+from tickets.models import Question, QuestionKind, QuestionState, Ticket, TicketState, Turn, TurnState
 from tickets.transitions import QUESTION, TICKET
 from tickets.turn_jobs import able, enqueue_turn
 from workers import queue
@@ -37,6 +38,10 @@ BY_DEFAULT: Final = "Shiproom: the default at the deadline"
 # Defaults that one run gives; the next run takes the others.
 DUE_AT_ONCE: Final = 100
 SAID_CHARS: Final = 200
+# The places of the options of a permission.
+ALLOW: Final = 0
+DENY: Final = 1
+ALWAYS: Final = 2
 
 
 class Reply(NamedTuple):
@@ -44,6 +49,7 @@ class Reply(NamedTuple):
 
     answer: str
     message: str
+    note: str = ""
 
 
 def open_of(ticket: Ticket) -> Question | None:
@@ -68,6 +74,7 @@ def ask(turn: Turn, payload: str | Mapping[str, object]) -> Question:
         question = Question.objects.create(
             ticket=held,
             turn=turn,
+            n=next_n(turn),
             state=QuestionState.OPEN,
             text=asked.text,
             options=[asdict(option) for option in asked.options],
@@ -84,6 +91,12 @@ def ask(turn: Turn, payload: str | Mapping[str, object]) -> Question:
             scope = held.project.scope
             queue.enqueue(DEADLINE_KIND, subject=subject, unique_key=subject, audience=scope, delay_seconds=seconds)
     return question
+
+
+def next_n(turn: Turn) -> int:
+    """The number of the turn's next question, under the lock of its ticket."""
+    last: int = Question.objects.filter(turn=turn).aggregate(last=Max("n"))["last"] or 0
+    return last + 1
 
 
 def set_aside(ticket: Ticket, reason: str) -> Question | None:
@@ -103,14 +116,16 @@ def answer(
 ) -> Question:
     """One person's answer: the ticket is queued, and the next turn is given it as that person's message.
 
-    ``choice`` is the place of an option, from 0. Raises ``Refused`` where it
-    is answered or set aside already, where nothing was said, and where no turn
-    could follow; nothing is changed then.
+    To a live question it goes by the worker that waits for it. ``choice`` is
+    the place of an option, from 0. Raises ``Refused`` where it is answered or
+    set aside already, where nothing was said, and where no turn could follow;
+    nothing is changed then.
     """
     with unit_of_work():
         held, asked = _held(question)
         reply = _reply(asked, choice, text)
-        version = _next_version(held)
+        # A turn that gave up waiting may still be ending: its end goes on with the answer.
+        version = None if asked.turn.state == TurnState.RUNNING else _next_version(held)
         QUESTION.move(
             asked,
             "answer",
@@ -121,9 +136,51 @@ def answer(
             answered_label=str(by)[:254],
             answered_at=Wall(),
         )
-        conversation.post(held, author=by, body=reply.message, idempotency_key=f"{conversation.ANSWER}{asked.turn.seq}")
-        _go_on(held, version)
+        _pass_on(held, asked, by, reply)
+        if version is not None:
+            _go_on(held, version)
     return asked
+
+
+def go_on(turn: Turn) -> None:
+    """Its question was answered while it ended: the next turn is queued now.
+
+    Where none can be, the ticket waits for a person with the answer in its
+    conversation. In the transaction that settles the turn.
+    """
+    with unit_of_work():
+        held = lock(turn.ticket)
+        rows = Question.objects.filter(ticket=held)
+        if held.state != TicketState.NEEDS_PERSON or rows.filter(state=QuestionState.OPEN).exists():
+            return
+        if not rows.filter(turn=turn, state=QuestionState.ANSWERED, live=False).exists():
+            return
+        try:
+            version = _next_version(held)
+        except Refused as refusal:
+            log.info("no_turn_follows", ticket=held.key, why=str(refusal))
+            return
+        _go_on(held, version)
+
+
+def _pass_on(held: Ticket, asked: Question, by: User, reply: Reply) -> None:
+    """The answer as the agent is told it: by its worker where that waits, else as a message."""
+    if not asked.live:
+        body = reply.message
+    elif asked.kind == QuestionKind.PERMISSION and may(asked) and reply.note:
+        # The protocol has no words beside a yes.
+        body = reply.note
+    else:
+        return
+    conversation.post(held, author=by, body=body, idempotency_key=f"{conversation.ANSWER}{asked.name}")
+
+
+# Permissions --------------------------------------------------------------------------------
+
+
+def may(question: Question) -> bool:
+    """Whether the answer to a permission is yes. Words alone are none."""
+    return question.kind == QuestionKind.PERMISSION and question.choice in {ALLOW, ALWAYS}
 
 
 def answer_due(writing: Callable[[], AbstractContextManager[Any]] = unit_of_work) -> int:
@@ -140,6 +197,7 @@ def answer_due(writing: Callable[[], AbstractContextManager[Any]] = unit_of_work
         ticket__project__default_answers=True,
         # One that no turn could follow must not keep the others from it.
         ticket__agent_version__agent__enabled=True,
+        ticket__taken_at__isnull=True,
     ).exclude(ticket__project__repository="")
     answered = 0
     for question in due.select_related("ticket").order_by(F("deadline_at"), "id")[:DUE_AT_ONCE]:
@@ -151,6 +209,14 @@ def answer_due(writing: Callable[[], AbstractContextManager[Any]] = unit_of_work
         else:
             answered += 1
     return answered
+
+
+def what_follows(question: Question) -> str:
+    """What an answer that was just given does, in a sentence."""
+    key = question.ticket.key
+    if question.live:
+        return f"Answered. The agent of {key} is told at once."
+    return f"Answered. {key} waits for its next turn."
 
 
 def _answer_by_default(question: Question) -> None:
@@ -214,7 +280,8 @@ def _reply(question: Question, choice: int | None, text: str) -> Reply:
         raise Refused(_no_such(question, choice))
     label = label_of(question, choice)
     began = f"Answer to turn {question.turn.seq}:" + (f" **{label}**" if label else "")
-    return Reply("\n\n".join(filter(None, [label, note])), "\n\n".join(filter(None, [began, note])))
+    about = question.text if question.kind == QuestionKind.PERMISSION else ""
+    return Reply("\n\n".join(filter(None, [label, note])), "\n\n".join(filter(None, [began, note, about])), note)
 
 
 def _no_such(question: Question, choice: int) -> str:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from django.db.models import Sum
 
+from portal.core import clock
 from tickets.models import Purpose, Ticket, Turn
 from workers.agents.adapters import adapter_named
 from workers.agents.adapters.events import SessionStarted
 from workers.agents.usage import Spent
+from workers.failures import Parked
 from workers.models import AgentVersion, AttemptOutput
 
 # An agent names its session in the first lines that it prints.
 PIECES_READ: Final = 4
+DAY: Final = timedelta(hours=24)
+# A turn that waits for money looks again so often: the budget may have been raised.
+LOOK_SECONDS: Final = 300
 
 
 class Session(NamedTuple):
@@ -75,4 +81,34 @@ def over_budget(ticket: Ticket, version: AgentVersion) -> str:
     return (
         f"The budget of {version.agent.name} for one ticket is spent: ${spent:.2f} of ${version.budget_usd:.2f}"
         f" on {ticket.key}. Raise it in the agent's profile, or assign another agent."
+    )
+
+
+def within_day(version: AgentVersion) -> None:
+    """Let a turn begin, or raise ``Parked`` where the agent's turns of the last 24 hours cost what they may.
+
+    The bound is that of the newest profile: raised, it holds for what waits already.
+    """
+    newest = AgentVersion.objects.filter(agent=version.agent_id).order_by("-number").first() or version
+    if newest.day_budget_usd is None:
+        return
+    begin = clock.now() - DAY
+    rows = Turn.objects.filter(agent_version__agent=version.agent_id, started_at__gte=begin, cost_usd__gt=0)
+    spent = rows.aggregate(cost=Sum("cost_usd"))["cost"] or Decimal(0)
+    if spent < newest.day_budget_usd:
+        return
+    raise Parked(
+        f"The budget of {version.agent.name} for a day is spent: its turns of the last 24 hours cost ${spent:.2f}, and"
+        f" may cost ${newest.day_budget_usd:.2f}. It waits until they cost less, or until its profile says more.",
+        delay_seconds=LOOK_SECONDS,
+    )
+
+
+def over_turn(version: AgentVersion, spent: Spent | None) -> str:
+    """What is to be said of a turn that cost more than it may; empty where it did not."""
+    if version.turn_budget_usd is None or spent is None or Decimal(str(spent.cost)) <= version.turn_budget_usd:
+        return ""
+    return (
+        f"This turn cost ${spent.cost:.2f}, and one of {version.agent.name} may cost ${version.turn_budget_usd:.2f}."
+        " What it did is kept. Look at it, and assign again what shall go on."
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from portal.core import limits
-from tickets import conversation, history, output, question_panel, transcript
+from tickets import conversation, history, output, question_panel, steering, transcript
 from tickets.models import (
     Attachment,
     Author,
@@ -26,6 +26,7 @@ from tickets.models import (
     Ticket,
     Turn,
     TurnState,
+    question_name,
 )
 from tickets.question_panel import QuestionShown
 from tickets.transcript import Transcript
@@ -117,12 +118,16 @@ _ENDINGS: Final[dict[str, str]] = {
     Outcome.CANCELLED: "It was stopped on request",
     Outcome.RELEASED: "Its worker handed it back",
     Outcome.PARKED: "It was parked",
+    Outcome.RATE_LIMITED: "Its provider let nobody through",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """``earlier``: messages before these; ``before``: the number that this page ends below, none on the newest."""
+    """``earlier``: messages before these; ``before``: the number that this page ends below, none on the newest.
+
+    ``more_asked``: these turns asked more than is shown; ``reached``: what is written now goes to the turn that runs.
+    """
 
     entries: Sequence[MessageShown | TurnShown | QuestionShown]
     turns: Sequence[TurnShown]
@@ -130,6 +135,8 @@ class Timeline:
     earlier_turns: int
     first: int
     before: int | None
+    more_asked: bool = False
+    reached: bool = False
 
     @property
     def newest_turn(self) -> int:
@@ -146,14 +153,18 @@ def of(ticket: Ticket, before: int | None = None) -> Timeline:
     turns = _turns(ticket, messages, before)
     deliveries = _deliveries(messages, turns)
     files = Attachment.objects.filter(message__in=[message.pk for message in messages]).order_by("id")
-    said = [_message(message, deliveries, list(files)) for message in messages]
+    running = next((turn for turn in turns if turn.state == TurnState.RUNNING), None)
+    said = [_message(message, deliveries, list(files), running) for message in messages]
     answers = {message.turn_id: message.number for message in messages if message.turn_id}
     newest = turns[-1].pk if turns and before is None else None
+    asked, more_asked = question_panel.ended_of(ticket, turns)
     checks = list(CheckRun.objects.filter(attempt__in=[turn.attempt_id for turn in turns]).order_by("attempt", "n"))
     gone = [_turn(ticket, turn, deliveries, answers, checks, last=turn.pk == newest) for turn in turns]
     return Timeline(
-        entries=question_panel.among(_by_time(said, gone), question_panel.ended_of(ticket, turns), _began),
+        entries=question_panel.among(_by_time(said, gone), asked, _began),
         turns=gone,
+        more_asked=more_asked,
+        reached=running is not None and steering.reaches(running),
         # Numbers have no gap.
         earlier=messages[0].number - 1 if messages else 0,
         earlier_turns=turns[0].seq - 1 if turns else 0,
@@ -183,14 +194,19 @@ def _turns(ticket: Ticket, messages: Sequence[Message], before: int | None) -> l
     rows: QuerySet[Turn] = Turn.objects.filter(ticket=ticket).defer("measurement__diff")
     rows = rows.select_related("agent_version__agent", "attempt__job", "measurement")
     if messages and messages[0].number > 1:
-        rows = rows.filter(_from(messages[0].created_at, newest=before is None))
+        rows = rows.filter(_from(_moment_of(ticket, messages[0].number), newest=before is None))
     if before is not None:
-        next_page = ticket.messages.filter(number=before).values("created_at")
-        rows = rows.filter(started_at__lt=next_page[:1])
+        rows = rows.filter(started_at__lt=_moment_of(ticket, before))
     return list(rows.order_by("-seq")[:TURNS_SHOWN])[::-1]
 
 
-def _from(moment: datetime, *, newest: bool) -> Q:
+def _moment_of(ticket: Ticket, number: int) -> QuerySet[Any, Any]:
+    """When that message was written, as the database keeps it: a moment that was read is written otherwise by SQLite,
+    and a turn of the same one would stand on no page."""
+    return ticket.messages.filter(number=number).values("created_at")[:1]
+
+
+def _from(moment: QuerySet[Any, Any], *, newest: bool) -> Q:
     began = Q(started_at__gte=moment)
     return began | Q(state=TurnState.RUNNING) if newest else began
 
@@ -209,13 +225,15 @@ def _deliveries(messages: Sequence[Message], turns: Sequence[Turn]) -> list[_Del
     return [_Delivery(*row) for row in rows.values_list(*names)]
 
 
-def _message(message: Message, deliveries: Sequence[_Delivery], files: Sequence[Attachment]) -> MessageShown:
+def _message(
+    message: Message, deliveries: Sequence[_Delivery], files: Sequence[Attachment], running: Turn | None
+) -> MessageShown:
     own = [delivery for delivery in deliveries if delivery.message == message.pk]
     attached = [file for file in files if file.message_id == message.pk]
-    return MessageShown(message, _fate(message, own[-1] if own else None), attached)
+    return MessageShown(message, _fate(message, own[-1] if own else None, running), attached)
 
 
-def _fate(message: Message, delivery: _Delivery | None) -> Fate | None:
+def _fate(message: Message, delivery: _Delivery | None, running: Turn | None) -> Fate | None:
     if message.withdrawn_at:
         return Fate("", "undo", "Withdrawn")
     if message.author_kind == Author.AGENT:
@@ -223,7 +241,10 @@ def _fate(message: Message, delivery: _Delivery | None) -> Fate | None:
     if message.internal:
         return Fate("", "lock", "Internal: no agent is given it", waits=True)
     if delivery is None:
-        return Fate("", "queued", "Waits for the next turn", waits=True)
+        reached = running is not None and steering.reaches(running)
+        return Fate("", "queued", f"Waits for {'the running' if reached else 'the next'} turn", waits=True)
+    if delivery.state == DeliveryState.TAKEN and running is not None and message.created_at > running.started_at:
+        return Fate("run", "run", f"Delivered to turn {delivery.seq}")
     return {
         DeliveryState.TAKEN: Fate("run", "run", f"Taken by turn {delivery.seq}"),
         DeliveryState.ACKNOWLEDGED: Fate("good", "check", f"Read by turn {delivery.seq}"),
@@ -272,6 +293,9 @@ def _began(shown: MessageShown | TurnShown) -> datetime:
 
 def history_of(ticket: Ticket) -> list[history.Line]:
     """What was done to the ticket and by its newest turns, newest first."""
-    newest = Turn.objects.filter(ticket=ticket).order_by("-seq").values_list("seq", flat=True)[:TURNS_SHOWN]
-    names = [f"{kind}:{ticket.key}/{seq}" for seq in newest for kind in ("turn", "question")]
+    newest = Turn.objects.filter(ticket=ticket).annotate(asked=Max("questions__n")).order_by("-seq")
+    turns = list(newest.values_list("seq", "asked")[:TURNS_SHOWN])
+    asked = [(seq, n) for seq, last in turns for n in range(last or 0, 0, -1)]
+    names = [f"turn:{ticket.key}/{seq}" for seq, _ in turns]
+    names += [f"question:{ticket.key}/{question_name(seq, n)}" for seq, n in asked[: history.SHOWN]]
     return history.of([ticket.subject, *names])

@@ -85,7 +85,7 @@ QUESTION: Lifecycle[Question] = Lifecycle(
         # the ticket went on without an answer
         transition("set_aside", [_Q.OPEN], _Q.SET_ASIDE),
     ],
-    subject=lambda question: f"question:{question.ticket.key}/{question.turn.seq}",
+    subject=lambda question: f"question:{question.ticket.key}/{question.name}",
     streams=lambda question: (question.ticket.subject, f"project:{question.ticket.project_id}"),
 )
 

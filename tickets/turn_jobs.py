@@ -26,11 +26,20 @@ def newest_work(ticket: Ticket) -> Turn | None:
     return rows.defer("measurement__diff").order_by("-seq").first()
 
 
+def refuse_taken(ticket: Ticket) -> None:
+    """No turn begins while a person has the ticket. Raises ``Refused``."""
+    if ticket.taken_at is not None:
+        raise Refused(
+            f"{ticket.taken_label} has taken {ticket.key} over, so no agent begins on it until it is handed back."
+        )
+
+
 def able(ticket: Ticket, agent: Agent) -> AgentVersion:
     """The agent's newest version, so that what an admin mends counts, where a turn of it could begin at all.
 
     Raises ``Refused``.
     """
+    refuse_taken(ticket)
     version = AgentVersion.objects.filter(agent=agent).select_related("agent").order_by("-number").first()
     if version is None or not agent.enabled:
         lacks = "has no profile" if version is None else "is switched off"
@@ -52,8 +61,10 @@ def enqueue_turn(ticket: Ticket, version: AgentVersion, purpose: Purpose = Purpo
     """The job of the ticket's next turn, in the transaction that queued the ticket.
 
     One ticket has one at most. It is for the machine on which the ticket's
-    workspace lies, once there is one.
+    workspace lies, once there is one. Raises ``Refused`` where somebody took
+    the ticket over meanwhile.
     """
+    refuse_taken(Ticket.objects.only("key", "taken_at", "taken_label").get(pk=ticket.pk))
     agent = version.agent
     queue.set_lane(agent.lane, agent.concurrency)
     return queue.enqueue(

@@ -8,33 +8,53 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urljoin
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
 from portal.core.failpoints import Failpoint, reach
+from portal.core.redaction import knowing, redact
 from portal.core.storable import storable
-from tickets import conversation, followers, git, measuring, prompts, questions, sessions, telling, workspaces
+from tickets import (
+    boxes,
+    conversation,
+    credentials,
+    followers,
+    git,
+    measuring,
+    prompts,
+    questions,
+    sessions,
+    speaking,
+    steering,
+    telling,
+    workspaces,
+)
 from tickets.models import Purpose, Ticket, TicketState, Turn, TurnState, Workspace
 from tickets.sessions import Session
+from tickets.steering import TurnDesk
 from tickets.transitions import TICKET, TURN
+from tickets.turn_jobs import refuse_taken
 from workers import children
 from workers.agents import breakers, running
 from workers.agents.adapters.events import SignalKind
-from workers.agents.adapters.verdict import State
+from workers.agents.adapters.verdict import State, Verdict
+from workers.agents.containment import Mounts
+from workers.agents.dialogue import Dialogue
 from workers.agents.running import Ran
 from workers.children import Command
 from workers.claims import Claim
-from workers.failures import BadInput, JobFailed, TimedOut
+from workers.failures import BadInput, JobFailed, RateLimited, TimedOut
 from workers.kinds import Ending
 from workers.models import AgentVersion, Outcome
 
-PAYLOAD_CHARS: Final = 4000
+PARKED: Final = "Nobody answered in time what it asked; its next turn is told the answer."
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,8 @@ class TurnResult:
     signal: SignalKind
     payload: str | Mapping[str, object]
     proven: bool = False
+    # its question is there already: it was asked while it ran, and nobody answered in time
+    asked: bool = False
 
 
 # What the signal makes of turn and ticket. DONE is a claim: what was not measured leaves the ticket unproven.
@@ -71,15 +93,25 @@ def run(claim: Claim) -> TurnResult:
         raise BadInput("The ticket or the agent's profile of this turn is not there any more.")
     if spent := sessions.over_budget(ticket, version):
         raise BadInput(spent)
+    sessions.within_day(version)
     breakers.admit(claim, version)
     # A child of an earlier attempt may still write into the worktree.
     children.recover(claim)
     workspace = workspaces.prepare(claim, ticket)
+    mounts = boxes.ready(ticket, workspace, version)
     purpose = _purpose(claim.payload)
     session = sessions.to_resume(ticket, version, purpose)
-    turn = _begin(claim, ticket, version, workspace, purpose, session)
+    token = credentials.mint()
+    turn = _begin(claim, ticket, version, workspace, purpose, session, credentials.digest(token))
     reach(Failpoint.AFTER_TURN_BEGIN)
-    result = children.run(claim, _command(ticket, turn, version, workspace, session))
+    command = _command(ticket, turn, version, workspace, session, token, mounts)
+    talk = Dialogue(TurnDesk(claim, turn)) if command.open_stdin else None
+    with knowing(token):
+        program = running.program(claim, version, command, home=_home(ticket, version), mounts=mounts)
+        with boxes.emptied(turn, workspace):
+            result = children.run(claim, command, partner=talk)
+    with claim.fenced():
+        credentials.close(turn)
     ran = running.judge(
         version,
         result,
@@ -88,18 +120,35 @@ def run(claim: Claim) -> TurnResult:
         before=session.usage,
         session=session.name,
         name=_fresh_session(turn),
+        told=speaking.told(turn),
     )
-    _book(claim, turn, version, workspace, ran)
+    parked = talk is not None and talk.parked
+    if parked:
+        # We ended it, and its own result says so; the question that it asked is its word.
+        ran = replace(ran, verdict=Verdict(True, State.SIGNALLED, PARKED))
+    overspent = sessions.over_turn(version, ran.spent)
+    _book(claim, turn, workspace, ran, program=program, overspent=overspent)
     reach(Failpoint.AFTER_TURN_BOOKED)
     result.forget()
+    if parked:
+        return TurnResult(SignalKind.NEEDS_INPUT, "", asked=True)
+    if overspent:
+        # Tried again, it would cost as much again: a person decides, over what there is.
+        return TurnResult(SignalKind.BLOCKED, overspent)
+    return _result(claim, turn, workspace, ran)
+
+
+def _result(claim: Claim, turn: Turn, workspace: Workspace, ran: Ran) -> TurnResult:
+    if ran.verdict.limited:
+        raise RateLimited(ran.verdict.text)
     if ran.verdict.state is State.TIMED_OUT:
         raise TimedOut(ran.verdict.text)
     if not ran.verdict.ok or ran.verdict.signal is None:
         raise JobFailed(ran.verdict.text)
     signal = ran.verdict.signal
     proven = False
-    if signal.kind is SignalKind.DONE and purpose is Purpose.WORK:
-        proven = measuring.measure(claim, turn, workspace, ticket.project)
+    if signal.kind is SignalKind.DONE and turn.purpose == Purpose.WORK:
+        proven = measuring.measure(claim, turn, workspace, turn.ticket.project)
     return TurnResult(signal.kind, signal.payload, proven)
 
 
@@ -108,14 +157,21 @@ def _purpose(payload: Mapping[str, Any]) -> Purpose:
 
 
 def _begin(
-    claim: Claim, ticket: Ticket, version: AgentVersion, workspace: Workspace, purpose: Purpose, session: Session
+    claim: Claim,
+    ticket: Ticket,
+    version: AgentVersion,
+    workspace: Workspace,
+    purpose: Purpose,
+    session: Session,
+    credential: str,
 ) -> Turn:
     base = git.head(Path(workspace.path))
     with (
         claim.fenced(),
         acting(Actor("agent", str(version.agent_id), version.agent.name), because=f"job:{claim.job_id}"),
     ):
-        TICKET.move(ticket, "begin")
+        # A ticket that was taken over since the claim is its person's.
+        TICKET.move(ticket, "begin", where=Q(taken_at__isnull=True))
         last = Turn.objects.filter(ticket=ticket).aggregate(last=Max("seq"))["last"] or 0
         turn = Turn.objects.create(
             ticket=ticket,
@@ -124,6 +180,7 @@ def _begin(
             agent_version=version,
             purpose=purpose,
             nonce=f"MC_TICKET_TURN:{ticket.pk}:{last + 1}:{secrets.token_hex(16)}",
+            credential=credential,
             resumed=bool(session.name),
             base_commit=base,
             state=TurnState.RUNNING,
@@ -133,19 +190,34 @@ def _begin(
     return turn
 
 
-def _command(ticket: Ticket, turn: Turn, version: AgentVersion, workspace: Workspace, session: Session) -> Command:
-    # Beside the worktree, not in it: an agent's own files are no part of the work.
+def _home(ticket: Ticket, version: AgentVersion) -> Path:
+    """Beside the worktree, not in it: an agent's own files are no part of the work."""
     home: Path = settings.DATA_DIR / "homes" / ticket.key / version.agent.name
-    return running.command(
+    return home
+
+
+def _command(
+    ticket: Ticket,
+    turn: Turn,
+    version: AgentVersion,
+    workspace: Workspace,
+    session: Session,
+    token: str,
+    mounts: Mounts | None,
+) -> Command:
+    found = running.command(
         version,
         cwd=Path(workspace.path),
-        home=home,
+        home=_home(ticket, version),
         prompt=prompts.of(turn, version),
         nonce=turn.nonce,
         ticket=ticket.key,
         session=session.name,
         name=_fresh_session(turn),
+        mounts=mounts,
     )
+    tools = {"SHIPROOM_MCP_URL": urljoin(settings.BASE_URL, "/mcp"), "SHIPROOM_MCP_TOKEN": token}
+    return replace(found, env={**found.env, **tools})
 
 
 def _fresh_session(turn: Turn) -> str:
@@ -153,9 +225,9 @@ def _fresh_session(turn: Turn) -> str:
     return f"shiproom-{turn.ticket.key.lower()}-{turn.seq}-{turn.nonce[-8:]}"
 
 
-def _book(claim: Claim, turn: Turn, version: AgentVersion, workspace: Workspace, ran: Ran) -> None:
+def _book(claim: Claim, turn: Turn, workspace: Workspace, ran: Ran, *, program: str, overspent: str) -> None:
     """Store what the turn said, cost and left; the breaker hears how the agent is, in the same transaction."""
-    folder = Path(workspace.path)
+    folder, version = Path(workspace.path), turn.agent_version
     head = git.head(folder)
     if turn.purpose == Purpose.REVIEW:
         # A reviewer changes nothing: what it did to the branch is undone, and the approval is of what it was given.
@@ -169,10 +241,11 @@ def _book(claim: Claim, turn: Turn, version: AgentVersion, workspace: Workspace,
         elif running.is_sick(ran.verdict):
             breakers.bad(version, ran.verdict.text)
         Turn.objects.filter(pk=turn.pk).update(
-            verdict=ran.verdict.text[:300],
+            verdict=(overspent or ran.verdict.text)[:300],
+            program=program,
             exit_code=ran.exit_code,
             head_commit=head,
-            payload=_words_of(payload)[:PAYLOAD_CHARS],
+            payload=redact(_words_of(payload))[: speaking.PAYLOAD_CHARS],
             session_id=ran.session_id[:200],
             session_usage=sessions.figures(ran.session),
             input_tokens=spent.input if spent else None,
@@ -225,13 +298,16 @@ def _last_line(error: str) -> str:
 def _answer(ending: Ending, turn: Turn) -> None:
     """What becomes of the messages that the turn took, and of what it says itself."""
     result = ending.result
+    steering.close(turn, told=isinstance(result, TurnResult))
     if not isinstance(result, TurnResult):
         conversation.give_back(turn)
         return
     conversation.acknowledge(turn)
     with acting(Actor("agent", str(turn.agent_version.agent_id), turn.agent_version.agent.name)):
         conversation.said(turn, turn.payload)
-        if result.signal is SignalKind.NEEDS_INPUT and turn.purpose == Purpose.WORK:
+        if result.asked:
+            questions.go_on(turn)
+        elif result.signal is SignalKind.NEEDS_INPUT and turn.purpose == Purpose.WORK:
             questions.ask(turn, result.payload)
         if result.signal is SignalKind.DONE:
             followers.worked.tell(turn)
@@ -257,4 +333,5 @@ def requeued(subject: str, payload: dict[str, Any]) -> None:
     """A person gave the dead turn's job another life: its ticket waits again."""
     ticket = Ticket.objects.filter(pk=payload["ticket"]).first()
     if ticket is not None and ticket.state in {TicketState.FAILED, TicketState.OPEN}:
+        refuse_taken(ticket)
         TICKET.move(ticket, "wait_again", reason="Its job was requeued.")

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tickets import attachment_views, list_views, project_views, prompt_views, question_views, turn_views, views
+from tickets import (
+    attachment_views,
+    list_views,
+    project_views,
+    prompt_views,
+    question_views,
+    taking_views,
+    turn_views,
+    views,
+)
 
 urlpatterns = [
     path("tickets/", list_views.tickets, name="tickets"),
@@ -21,6 +30,9 @@ urlpatterns = [
     path("tickets/<str:key>/messages/", views.post_message, name="ticket_message"),
     path("tickets/<str:key>/messages/<int:message_number>/withdraw/", views.withdraw_message, name="message_withdraw"),
     path("tickets/<str:key>/questions/<int:seq>/answer/", question_views.answer, name="question_answer"),
+    path("tickets/<str:key>/questions/<int:seq>/<int:n>/answer/", question_views.answer, name="question_answer"),
+    path("tickets/<str:key>/take/", taking_views.take, name="ticket_take"),
+    path("tickets/<str:key>/hand-back/", taking_views.hand_back, name="ticket_hand_back"),
     path("tickets/<str:key>/assign/", views.assign, name="ticket_assign"),
     path("tickets/<str:key>/review/", views.review, name="ticket_review"),
     path("tickets/<str:key>/stop/", views.stop, name="ticket_stop"),

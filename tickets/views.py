@@ -15,10 +15,33 @@ from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.live import streams
-from tickets import conversation, diffs, facts, keys, lists, panels, question_panel, timeline, turn_jobs, work
+from tickets import (
+    conversation,
+    diffs,
+    facts,
+    keys,
+    lists,
+    panels,
+    question_panel,
+    taking_over,
+    timeline,
+    turn_jobs,
+    work,
+)
 from tickets.fields import Form
-from tickets.forms import AcceptForm, AnswerForm, AssignForm, EditForm, MessageForm, ReopenForm, ReviewForm, StopForm
-from tickets.models import Measurement, Message, Ticket
+from tickets.forms import (
+    AcceptForm,
+    AnswerForm,
+    AssignForm,
+    EditForm,
+    HandBackForm,
+    MessageForm,
+    ReopenForm,
+    ReviewForm,
+    StopForm,
+    TakeForm,
+)
+from tickets.models import Measurement, Message, Ticket, TicketState
 from tickets.rights import is_key
 from tickets.transitions import TICKET
 
@@ -32,6 +55,8 @@ ACTIONS: Final[dict[str, tuple[Role, type[Form]]]] = {
     "accept": (Role.REVIEWER, AcceptForm),
     "reopen": (Role.REVIEWER, ReopenForm),
 }
+# While a person has the ticket, no turn can be begun.
+BEGINNING: Final = frozenset({"assign", "review"})
 
 
 def find_ticket(key: str) -> Found | None:
@@ -118,13 +143,16 @@ def _rail(
     request: HttpRequest, ticket: Ticket, measured: Measurement | None, tried: Form | None = None
 ) -> dict[str, Any]:
     offered = [step for step in TICKET.allowed(ticket.state) if step.verb in ACTIONS]
+    if ticket.taken_at is not None:
+        offered = [step for step in offered if step.verb not in BEGINNING]
     mine = [step for step in offered if access.may(request.user, within(ACTIONS[step.verb][0]), ticket.project.scope)]
-    forms = {step.verb: ACTIONS[step.verb][1]() for step in mine}
+    forms = {step.verb: ACTIONS[step.verb][1]() for step in mine} | _taking(request, ticket)
     if tried is not None:
         # Refused or not, what was typed stays where it was typed.
         forms[tried.name] = tried
-    if ticket.agent_version and "assign" in forms and not forms["assign"].is_bound:
-        forms["assign"].initial["agent"] = ticket.agent_version.agent_id
+    for form in (forms.get("assign"), forms.get("hand_back")):
+        if ticket.agent_version and form is not None and not form.is_bound:
+            form.initial["agent"] = ticket.agent_version.agent_id
     return {
         "ticket": ticket,
         "forms": forms,
@@ -133,7 +161,16 @@ def _rail(
         "facts": facts.of(ticket, measured),
         "panels": panels.of_ticket(ticket, request.user),
         "tried": tried is not None,
+        "taken": taking_over.place_of(ticket) if ticket.taken_at else None,
     }
+
+
+def _taking(request: HttpRequest, ticket: Ticket) -> dict[str, Form]:
+    if not access.may(request.user, within(Role.OPERATOR), ticket.project.scope):
+        return {}
+    if ticket.taken_at is not None:
+        return {"hand_back": HandBackForm()}
+    return {} if ticket.state in {TicketState.DONE, TicketState.MERGING} else {"take": TakeForm()}
 
 
 def _act(

@@ -13,11 +13,11 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from django.conf import settings
@@ -51,11 +51,25 @@ class Command:
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    # given first; where it stays open, the partner of ``run`` writes on and ends it
     stdin: str = ""
+    open_stdin: bool = False
     wall_seconds: int
     silence_seconds: int | None = None
     # kept of each stream, never more than OUTPUT_CAP_BYTES; None: that
     output_bytes: int | None = None
+    # of each of its processes, by the names of ``ChildSpec``
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+class Partner(Protocol):
+    """Speaks with a running child whose standard input stays open. Called at every look; it must not wait."""
+
+    def look(self, child: Child) -> None:
+        """Hear what the child wrote since, and write what it is to be told."""
+
+    def ended(self, child: Child) -> None:
+        """The child is gone: what it did not read was not told."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +93,15 @@ def allowed_environment(names: list[str]) -> dict[str, str]:
     return {"PATH": os.defpath, "LANG": "C.UTF-8"} | kept
 
 
-def run(claim: Claim, command: Command, *, name: str = STORED, stored: bool = True) -> ChildResult:
+def run(
+    claim: Claim, command: Command, *, name: str = STORED, stored: bool = True, partner: Partner | None = None
+) -> ChildResult:
     """Run to the end, streaming stdout into rows.
 
     An attempt may run several children, one after the other: each has a
     ``name``, which is its folder. The output of the one named "run" is stored;
-    of others, with ``stored=False``, the caller reads the spools.
+    of others, with ``stored=False``, the caller reads the spools. A ``partner``
+    speaks with a child whose input stays open; without one it ends at once.
 
     Raises ``LeaseLost``, ``Cancelled`` or ``Interrupted``; the whole tree is
     gone then. Raises ``JobFailed`` where no child could be supervised, and
@@ -104,7 +121,11 @@ def run(claim: Claim, command: Command, *, name: str = STORED, stored: bool = Tr
     try:
         with Child.start(spec, folder) as child:
             reach(Failpoint.AFTER_CHILD_START)
-            record = _follow(claim, child, stored)
+            if child.inlet is not None:
+                child.inlet.write(command.stdin.encode())
+                if partner is None:
+                    child.inlet.end()
+            record = _follow(claim, child, stored, partner)
             claim.spent(record.cpu_seconds, record.max_rss_kib * 1024)
     except CannotSupervise as problem:
         raise JobFailed(f"The child could not be supervised: {problem}") from problem
@@ -117,7 +138,7 @@ def run(claim: Claim, command: Command, *, name: str = STORED, stored: bool = Tr
     return ChildResult(record, child.stdout, child.stderr)
 
 
-def _follow(claim: Claim, child: Child, stored: bool) -> ExitRecord:
+def _follow(claim: Claim, child: Child, stored: bool, partner: Partner | None) -> ExitRecord:
     reader = SpoolReader(child.stdout)
     while True:
         claim.check()
@@ -126,8 +147,14 @@ def _follow(claim: Claim, child: Child, stored: bool) -> ExitRecord:
         if record is None:
             if stored:
                 _ingest(claim, reader)
+            if child.inlet is not None:
+                child.inlet.push()
+            if partner is not None:
+                _speak(claim, partner, child)
             continue
         reach(Failpoint.AFTER_CHILD_EXIT)
+        if partner is not None:
+            _for_certain(claim, lambda: partner.ended(child))
         if stored:
             for chunk in reader.finish(limits.value("OUTPUT_CHUNK_BYTES")):
                 _store(claim, [chunk])
@@ -163,10 +190,24 @@ def _ingest(claim: Claim, reader: SpoolReader) -> None:
 def _store(claim: Claim, chunks: list[Chunk]) -> None:
     """Store for certain, or raise ``LeaseLost``."""
     pieces = [(chunk.offset, chunk.end - chunk.offset, chunk.text) for chunk in chunks]
+    _for_certain(claim, lambda: output.store(claim, pieces))
+
+
+def _speak(claim: Claim, partner: Partner, child: Child) -> None:
+    """With the database away, the child waits for what it asked, within its lease."""
+    try:
+        partner.look(child)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("dialogue_waits", attempt=claim.attempt_id, error=type(error).__name__)
+        connection.close()
+
+
+def _for_certain(claim: Claim, write: Callable[[], object]) -> None:
+    """Do it until the database has taken it. Raises ``LeaseLost``."""
     while True:
         claim.check()
         try:
-            output.store(claim, pieces)
+            write()
             return
         except (OperationalError, InterfaceError):
             connection.close()
@@ -267,7 +308,7 @@ def _store_tail(claim: Claim, attempt: int, folder: Path) -> None:
 
 def _spec(claim: Claim, command: Command, folder: Path) -> ChildSpec:
     prompt: Path | None = None
-    if command.stdin:
+    if command.stdin and not command.open_stdin:
         prompt = folder / "prompt"
         descriptor = os.open(prompt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
@@ -281,11 +322,13 @@ def _spec(claim: Claim, command: Command, folder: Path) -> ChildSpec:
         env=command.env,
         marker=_marker(claim.attempt_id),
         stdin=prompt,
+        open_stdin=command.open_stdin,
         output_cap=kept - tail,
         output_tail=tail,
         wall_limit=float(command.wall_seconds),
         silence_limit=float(command.silence_seconds) if command.silence_seconds else None,
         lease=max(1.0, claim.seconds_left),
+        limits=command.limits,
     )
 
 

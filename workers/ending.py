@@ -56,7 +56,7 @@ def end_attempt(
             # It would go again, against the wish of whoever was told that it stops.
             outcome, error = Outcome.CANCELLED, f"Stopped on request. {error}".strip()
         earlier = 0
-        if failures.has_budget(outcome):
+        if failures.counts(outcome):
             earlier = Attempt.objects.filter(job_id=job_id, outcome=outcome, counted=True).exclude(fence=fence).count()
         again = failures.may_retry(outcome, earlier, job.max_failures)
         state = JobState.QUEUED if again else _STATES.get(outcome, JobState.DEAD)

@@ -41,7 +41,14 @@ class Parked(JobFailed):
         self.delay_seconds = max(0.0, delay_seconds)
 
 
-# An outcome without a budget is final at once; RELEASED and PARKED never are.
+class RateLimited(JobFailed):
+    """A provider lets nobody through just now: it goes again, later each time, and no budget is touched."""
+
+    outcome = Outcome.RATE_LIMITED
+
+
+# An outcome without a budget is final at once; these never are.
+_NEVER_FINAL: Final = {Outcome.RELEASED, Outcome.PARKED, Outcome.RATE_LIMITED}
 _BUDGETS: Final = {
     Outcome.FAILED: "JOB_MAX_FAILURES",
     Outcome.LOST: "JOB_MAX_LOSSES",
@@ -50,9 +57,9 @@ _BUDGETS: Final = {
 }
 
 
-def has_budget(outcome: Outcome) -> bool:
-    """Whether earlier attempts of this outcome count."""
-    return outcome in _BUDGETS
+def counts(outcome: Outcome) -> bool:
+    """Whether it matters how many earlier attempts ended so: for a budget, or for how long to wait."""
+    return outcome in _BUDGETS or outcome is Outcome.RATE_LIMITED
 
 
 def budget(outcome: Outcome, max_failures: int = 0) -> int:
@@ -62,12 +69,12 @@ def budget(outcome: Outcome, max_failures: int = 0) -> int:
     """
     if outcome is Outcome.FAILED and max_failures:
         return max_failures
-    return limits.value(_BUDGETS[outcome]) if has_budget(outcome) else 0
+    return limits.value(_BUDGETS[outcome]) if outcome in _BUDGETS else 0
 
 
 def may_retry(outcome: Outcome, earlier: int, max_failures: int = 0) -> bool:
     """Whether a job goes on after ``earlier`` attempts that ended so before this one."""
-    if outcome in {Outcome.RELEASED, Outcome.PARKED}:
+    if outcome in _NEVER_FINAL:
         return True
     return earlier + 1 < budget(outcome, max_failures)
 
@@ -77,6 +84,9 @@ def backoff_seconds(outcome: Outcome, earlier: int) -> float:
     if outcome is Outcome.RELEASED:
         return 0.0
     first, cap = limits.value("RETRY_FIRST_SECONDS"), limits.value("RETRY_CAP_SECONDS")
+    if outcome is Outcome.RATE_LIMITED:
+        first = limits.value("RATE_LIMIT_FIRST_SECONDS")
+        cap = max(first, cap)
     # 2 ** 20 is past any cap: a bound for the exponent, not for the wait
     longest: int = min(cap, first * 2 ** min(earlier, 20))
     return random.uniform(0.1, 1.0) * longest

@@ -31,6 +31,7 @@ ATTEMPT = Machine(
         transition("cancel", [_O.RUNNING], _O.CANCELLED),
         transition("release", [_O.RUNNING], _O.RELEASED),
         transition("park", [_O.RUNNING], _O.PARKED),
+        transition("limit", [_O.RUNNING], _O.RATE_LIMITED),
     ],
 )
 

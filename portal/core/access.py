@@ -2,7 +2,8 @@
 
 A rule names an audience: ``PUBLIC``, ``SIGNED_IN``, ``ADMIN`` (people who
 administer this installation), ``OWN`` (the one person whose it is, such as
-``user:7``; no admin either) or ``within(role)``: a role in the scope that the
+``user:7``; no admin either), ``TURN`` (the agent of a turn that runs, by its
+credential; no person) or ``within(role)``: a role in the scope that the
 object lies in, such as ``project:3``. The layer that owns a kind of scope
 registers who holds which role there; this layer knows only the words.
 
@@ -40,6 +41,7 @@ class Audience(enum.StrEnum):
     SIGNED_IN = "signed_in"
     ADMIN = "admin"
     OWN = "own"
+    TURN = "turn"
     SCOPE = "scope"
 
 
@@ -56,6 +58,7 @@ PUBLIC: Final = Rule(Audience.PUBLIC)
 SIGNED_IN: Final = Rule(Audience.SIGNED_IN)
 ADMIN: Final = Rule(Audience.ADMIN)
 OWN: Final = Rule(Audience.OWN)
+TURN: Final = Rule(Audience.TURN)
 
 
 def within(role: Role) -> Rule:
@@ -138,6 +141,8 @@ def check(user: Any, rule: Rule, scope: str = "") -> None:
         return
     if isinstance(user, AnonymousUser) or not user.is_active:
         raise SignInFirst("Sign in first.")
+    if rule.audience is Audience.TURN:
+        raise Hidden("There is nothing here for you.")
     if rule.audience is Audience.OWN:
         if scope != own_scope(user.pk):
             raise Hidden("There is nothing here for you.")

@@ -8,7 +8,8 @@ that says what it was, never by a part of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote
 
@@ -35,6 +36,18 @@ _known: set[str] = set()
 def learn(values: Iterable[str]) -> None:
     """From now on these values are cut from everything this process writes."""
     _known.update(value for value in values if len(value) >= SHORTEST_VALUE_CHARS)
+
+
+@contextmanager
+def knowing(value: str) -> Iterator[None]:
+    """Cut ``value`` within the block: what is secret for a while must not be looked for ever after."""
+    new = value not in _known
+    learn([value])
+    try:
+        yield
+    finally:
+        if new:
+            _known.discard(value)
 
 
 def install() -> None:

@@ -26,6 +26,7 @@ WORDS: Final = {
     "approvals": "approvals to give",
     "interrupted": "deployments that ask",
     "people": "tickets",
+    "asking": "questions of running turns",
     "wrote": "unread messages",
     "reviews": "reviews to decide",
     "findings": "critical findings without a ticket",

@@ -68,6 +68,7 @@ STATES: Final[dict[str, Look]] = {
     "merged": Look("good", "done", "Merged"),
     "sent_back": Look("wait", "undo", "Sent back"),
     "parked": Look("", "clock", "Parked"),
+    "rate_limited": Look("warn", "clock", "Rate limited"),
     "resting": Look("warn", "agent", "At rest"),
     "message": Look("", "send", "Message"),
     # questions of agents

@@ -113,6 +113,11 @@ def unread_messages(user: Reader) -> QuerySet[Notification]:
     return notifications.unread(user).filter(verb="message.posted")
 
 
+def live_questions(projects: set[int] | None) -> QuerySet[Question]:
+    """What turns that run wait for."""
+    return within(Question.objects.filter(state=QuestionState.OPEN, live=True), "ticket__project", projects)
+
+
 def _panel(title: str, url: str, needs: Iterable[Need]) -> Panel:
     found = list(needs)
     return Panel(title, found[:PANEL_ROWS], len(found) > PANEL_ROWS, url)
@@ -139,7 +144,8 @@ def needs_of(user: Reader) -> list[Panel]:
 def _questions(projects: set[int] | None) -> Panel:
     """Those whose deadline is over first, then by their deadlines, then the oldest."""
     late = Case(When(deadline_at__lte=Wall(), then=True), default=False, output_field=BooleanField())
-    rows = Question.objects.filter(state=QuestionState.OPEN, ticket__state__in=ANSWERS).annotate(late=late)
+    waits = Q(ticket__state__in=ANSWERS) | Q(live=True)
+    rows = Question.objects.filter(waits, state=QuestionState.OPEN).annotate(late=late)
     rows = within(rows, "ticket__project", projects).select_related("ticket__project", "turn__agent_version__agent")
     return _panel(
         "Questions waiting",

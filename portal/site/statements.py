@@ -35,7 +35,7 @@ class _Built(NamedTuple):
 class Statement:
     """``build`` makes the query of one row for a reader: out of its id, its roles and whether it is an admin alone."""
 
-    def __init__(self, build: Callable[[User], QuerySet[Any, dict[str, Any]]]) -> None:
+    def __init__(self, build: Callable[[User], QuerySet[Any, Any]]) -> None:
         self._build = build
         self._built: dict[_Kind, _Built] = {}
 

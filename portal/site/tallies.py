@@ -21,6 +21,7 @@ MOST: Final = 100
 # What of all that is counted waits for somebody.
 _WAITING: Final = (
     "people",
+    "asking",
     "reviews",
     "findings",
     "approvals",
@@ -69,7 +70,7 @@ def numbers(user: User) -> Numbers:
     return Numbers(_told(row), _bell(user, row))
 
 
-def _row(user: User) -> QuerySet[User, dict[str, Any]]:
+def _row(user: User) -> QuerySet[User, Any]:
     counted = {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in _asked(user).items()}
     return User.objects.filter(pk=user.pk).order_by().values(**counted, **_of_bell(user))
 
@@ -129,6 +130,7 @@ def _asked(user: User) -> dict[str, QuerySet[Any]]:
     stopped = [*queries.ANSWERS, *queries.ACCEPTANCE, *queries.STOPPED]
     return {
         "people": queries.tickets_in(stopped, projects),
+        "asking": queries.live_questions(projects),
         "reviews": queries.reviews_to_decide(projects),
         "findings": queries.critical_without_ticket(projects),
         "approvals": needs.to_approve(user),

@@ -73,7 +73,7 @@ def failing_turn(world: World, name: str, folder: Path) -> Job:
     folder.mkdir()
     ticket = Workshop(world.mc, folder).ticket()
     agent = Agent.objects.create(name=name)
-    profile = {"adapter": "plain", "wall_seconds": 60, "silence_seconds": 60, "max_failures": 2}
+    profile = {"adapter": "plain", "trusted": True, "wall_seconds": 60, "silence_seconds": 60, "max_failures": 2}
     AgentVersion.objects.create(agent=agent, number=1, command=["sh", "-c", "sleep 2; exit 3"], **profile)
     work.assign(ticket, agent)
     return Job.objects.get(subject=ticket.subject)

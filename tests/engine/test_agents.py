@@ -22,7 +22,13 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "workers" / "agents" / "examples
 def profile(*command: str) -> Agent:
     agent = Agent.objects.create(name="dev")
     AgentVersion.objects.create(
-        agent=agent, number=1, adapter="plain", command=list(command), wall_seconds=300, silence_seconds=300
+        agent=agent,
+        number=1,
+        adapter="plain",
+        trusted=True,
+        command=list(command),
+        wall_seconds=300,
+        silence_seconds=300,
     )
     return agent
 

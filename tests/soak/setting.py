@@ -74,6 +74,7 @@ def _agent(history: Path, long_percent: int) -> None:
         agent=made,
         number=1,
         adapter="plain",
+        trusted=True,
         command=[sys.executable, "-I", str(Path(agent.__file__)), str(history), str(long_percent)],
         wall_seconds=60,
         silence_seconds=60,

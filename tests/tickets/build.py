@@ -18,7 +18,7 @@ def agent(name: str = "claude-dev", *, profile: bool = True, adapter: str = "pla
     made = Agent.objects.create(name=name, **fields)
     if profile:
         AgentVersion.objects.create(
-            agent=made, number=1, adapter=adapter, command=["true"], wall_seconds=60, silence_seconds=60
+            agent=made, number=1, adapter=adapter, trusted=True, command=["true"], wall_seconds=60, silence_seconds=60
         )
     return made
 

@@ -227,11 +227,11 @@ class TestMoving:
     @pytest.mark.parametrize(
         ("state", "verbs"),
         [
-            ("open", {"assign"}),
-            ("queued", {"stop"}),
-            ("running", {"stop"}),
-            ("in_review", {"assign", "review", "accept"}),
-            ("unproven", {"assign", "accept"}),
+            ("open", {"assign", "take"}),
+            ("queued", {"stop", "take"}),
+            ("running", {"stop", "take"}),
+            ("in_review", {"assign", "review", "accept", "take"}),
+            ("unproven", {"assign", "accept", "take"}),
             ("done", {"reopen"}),
         ],
     )
@@ -244,6 +244,18 @@ class TestMoving:
             answer = do(admin, ticket, verb, reason="Because.")
             assert answer.status_code == 409, verb
             assert "Because." in answer.content.decode()
+
+    def test_a_ticket_is_taken_over_and_handed_back(self, admin: Client, world: World) -> None:
+        build.repository(world.mc)
+        ticket, agent = work.create_ticket(world.mc, title="A door"), build.agent()
+        do(admin, ticket, "take", reason="Mine.")
+        ticket.refresh_from_db()
+        assert (ticket.taken_by, "hand_back" in offered(admin, ticket)) == (world.admin, True)
+        refused = do(admin, ticket, "assign", agent=agent.pk)
+        assert refused.status_code == 409 and "has taken" in refused.content.decode()
+        do(admin, ticket, "hand_back", agent=agent.pk, message="Go on.")
+        ticket.refresh_from_db()
+        assert (ticket.state, ticket.taken_by) == ("queued", None)
 
     def test_a_ticket_is_assigned_and_stopped(self, admin: Client, world: World) -> None:
         build.repository(world.mc)

@@ -164,6 +164,7 @@ def run_turn(world: World, tmp_path: Path, settings: Any) -> Any:
             agent=agent,
             number=number,
             adapter="plain",
+            trusted=True,
             command=command,
             wall_seconds=30,
             silence_seconds=30,
@@ -236,7 +237,7 @@ def _die_with_it(ticket: int, committed: bool) -> None:
 
     if not committed:
         turns.conversation.take = dying  # type: ignore[attr-defined]
-    turns._begin(claim, row, version, row.workspace, Purpose.WORK, Session())
+    turns._begin(claim, row, version, row.workspace, Purpose.WORK, Session(), "")
     os.kill(os.getpid(), signal.SIGKILL)
 
 

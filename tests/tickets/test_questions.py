@@ -108,7 +108,7 @@ def test_the_newest_profile_of_the_agent_goes_on(world: World) -> None:
     question = asking.ask(world.mc)
     old = AgentVersion.objects.get()
     newer = AgentVersion.objects.create(
-        agent=old.agent, number=2, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60
+        agent=old.agent, number=2, adapter="plain", trusted=True, command=["true"], wall_seconds=60, silence_seconds=60
     )
     answer(question, world.operator)
     question.ticket.refresh_from_db()

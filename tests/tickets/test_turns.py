@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from portal.core import clock
 from portal.core.cause import Actor, acting
 from portal.core.lifecycle import Refused
 from tests.tickets.workshop import GOOD, Workshop, newest
@@ -175,6 +177,16 @@ def test_a_breaker_parks_turns_and_fails_no_ticket(shop: Workshop, settings: Any
     breakers.close(version.breaker, reason="Its provider is back.")
     shop.drain()
     assert newest(other).state == "failed", "it went as soon as a person closed the breaker"
+
+
+def test_a_rate_limit_costs_a_ticket_nothing_but_time(shop: Workshop) -> None:
+    ticket = shop.ticket()
+    limited = {"type": "result", "subtype": "success", "is_error": True, "result": "Busy", "api_error_status": 429}
+    turn = shop.turn(ticket, [["print", json.dumps(limited)], ["exit", 1]], adapter="claude", max_failures=1)
+    job = Job.objects.get(subject=ticket.subject)
+    assert (ticket.state, turn.state, job.state) == ("queued", "failed", "queued")
+    assert job.attempts.get().outcome == "rate_limited" and "Busy" in turn.verdict
+    assert (job.run_after - clock.now()).total_seconds() > 5
 
 
 def test_no_turn_begins_once_the_budget_is_spent(shop: Workshop) -> None:

@@ -51,7 +51,7 @@ class Workshop:
     def agent(self, steps: Steps, name: str = "mender", **profile: Any) -> Agent:
         """The agent of that name, whose newest profile does the steps."""
         agent, _ = Agent.objects.get_or_create(name=name)
-        profile = {"adapter": "plain", "wall_seconds": 30, "silence_seconds": 30, **profile}
+        profile = {"adapter": "plain", "trusted": True, "wall_seconds": 30, "silence_seconds": 30, **profile}
         number = AgentVersion.objects.filter(agent=agent).count() + 1
         command = [sys.executable, "-I", str(SCRIPT), json.dumps(steps)]
         AgentVersion.objects.create(agent=agent, number=number, **{"command": command, **profile})

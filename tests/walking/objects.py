@@ -131,6 +131,8 @@ class Objects:
             "api.ticket.stop": {"reason": "Walked."},
             "api.ticket.accept": {"version": self.ticket.version, "reason": "Walked."},
             "api.ticket.reopen": {"version": self.ticket.version, "reason": "Walked."},
+            "api.ticket.take": {"version": self.ticket.version, "reason": "Walked."},
+            "api.ticket.hand_back": {"version": self.ticket.version},
             "api.ticket.edit": {"version": self.ticket.version, "title": "Walked", "body": ""},
             "api.message.post": {"body": "Walked."},
             "api.question.answer": {"version": 1, "text": "Walked."},

@@ -13,7 +13,7 @@ from django.urls import reverse
 from portal.core import secrets
 from portal.core.unit import unit_of_work
 from tests.signing_in import sign_in, static_root
-from workers.agents import breakers
+from workers.agents import breakers, containment
 from workers.agents.adapters import ADAPTERS
 from workers.models import Agent, AgentVersion, Breaker, Job, Trial
 
@@ -39,6 +39,9 @@ PROFILE: dict[str, Any] = {
     "output_bytes": 100_000,
     "max_failures": 4,
     "budget_usd": "2.50",
+    "containment": "plain",
+    "network": "open",
+    "trusted": "on",
     "versions-TOTAL_FORMS": 0,
     "versions-INITIAL_FORMS": 0,
 }
@@ -135,6 +138,32 @@ def test_a_number_may_be_its_limit_and_not_beyond(as_admin: Client, field: str, 
         ("budget_usd", "1000000", "6 digits before the decimal point"),
         ("budget_usd", "0.001", "2 decimal places"),
         ("silence_seconds", "601", "It cannot be longer than the whole turn."),
+        ("turn_budget_usd", "0", "At least 0.01 (you gave 0)."),
+        ("day_budget_usd", "0.001", "2 decimal places"),
+        ("model", "opus", 'The arguments of claude are ["--model", "{model}"].'),
+        ("model", "-x", "begins with no -"),
+        ("model", "x" * 101, "at most 100 characters"),
+        ("version_command", '["a", 1]', "A list of texts is needed"),
+        ("wrapper", '["podman", "{command}"]', "Only the containment Wrapper has one."),
+        ("readable", '["relative"]', "'relative' is no plain absolute path."),
+        ("readable", '["/a/../etc"]', "'/a/../etc' is no plain absolute path."),
+        ("readable", '["/"]', "Of a box that shows everything nothing is left"),
+        ("readable", '["/opt"]', "Only Bubblewrap shows paths."),
+        ("network", "none", "Only Bubblewrap cuts it off here"),
+        ("network", "some", "Select a valid choice."),
+        ("containment", "jail", "Select a valid choice."),
+        ("login", '{"../a": "key"}', "'../a' is no path below HOME"),
+        ("login", '{"/a": "key"}', "'/a' is no path below HOME"),
+        ("login", '{"a": "absent"}', "Not in the secret store: absent."),
+        ("login", '{"a": 1}', "Paths below HOME and names of secrets"),
+        ("login", '{"a/b": "key", "a": "key"}', "'a' cannot be a file and the folder of 'a/b'."),
+        ("login", json.dumps({f"f{n}": "key" for n in range(21)}), "At most 20 files (you gave 21)."),
+        ("limits", '["open_files"]', "Names and numbers are needed"),
+        ("limits", '{"files": 5}', "'files' is no bound; there are: cpu_seconds, file_bytes, open_files"),
+        ("limits", '{"open_files": "5"}', "open_files is a whole number."),
+        ("limits", '{"open_files": true}', "open_files is a whole number."),
+        ("limits", '{"open_files": 31}', "open_files is 32 to 1,048,576 (you gave 31)."),
+        ("limits", '{"memory_bytes": 16777215}', "memory_bytes is 16,777,216 to"),
     ],
 )
 def test_what_is_wrong_is_said_beside_it(as_admin: Client, field: str, value: str, said: str) -> None:
@@ -146,6 +175,68 @@ def test_a_secret_that_is_stored_may_be_named(as_admin: Client) -> None:
     secrets.store("key", "value")
     posted = PROFILE | {"secrets": '{"API_KEY": "key", "_x1": "key"}'}
     assert as_admin.post(reverse(ADD), posted).status_code == 302
+
+
+class TestContainment:
+    def test_what_is_typed_is_kept_and_what_it_means_stands_on_the_page(self, as_admin: Client) -> None:
+        secrets.store("key", "value")
+        typed = {
+            "model": "opus-9",
+            "command": '["claude", "-p", "--model", "{model}"]',
+            "version_command": '["claude", "-v"]',
+            "containment": "bubblewrap",
+            "network": "none",
+            "readable": '["/opt/tools"]',
+            "trusted": "",
+            "login": '{".claude/.credentials.json": "key"}',
+            "limits": '{"open_files": 32, "cpu_seconds": 604800}',
+            "turn_budget_usd": "0.01",
+            "day_budget_usd": "40",
+        }
+        assert as_admin.post(reverse(ADD), PROFILE | typed).status_code == 302
+        made = AgentVersion.objects.get()
+        assert (made.model, made.containment, made.network, made.trusted) == ("opus-9", "bubblewrap", "none", False)
+        assert (made.version_command, made.readable) == (["claude", "-v"], ["/opt/tools"])
+        assert made.login == {".claude/.credentials.json": "key"}
+        assert made.limits == {"open_files": 32, "cpu_seconds": 604800}
+        assert (str(made.turn_budget_usd), str(made.day_budget_usd)) == ("0.01", "40.00")
+        page = as_admin.get(reverse("admin:workers_agent_change", args=[made.agent_id])).content.decode()
+        assert "sees the system&#x27;s programs, its worktree and its own home" in page
+        assert "It has no network" in page
+
+    def test_plain_says_what_it_can_read(self, as_admin: Client, agent: Agent) -> None:
+        page = as_admin.get(reverse("admin:workers_agent_change", args=[agent.pk])).content.decode()
+        assert "Plain: runs as the portal&#x27;s user, and can read its database, key and broker" in page
+
+    @pytest.mark.parametrize(("user", "refused"), [(0, True), (1000, False)])
+    def test_as_root_plain_wants_to_be_trusted(
+        self, as_admin: Client, monkeypatch: pytest.MonkeyPatch, user: int, refused: bool
+    ) -> None:
+        monkeypatch.setattr(containment, "is_root", lambda: user == 0)
+        posted = {name: value for name, value in PROFILE.items() if name != "trusted"}
+        answer = as_admin.post(reverse(ADD), posted)
+        assert answer.status_code == (200 if refused else 302)
+        if refused:
+            [said] = answer.context["adminform"].form.errors["trusted"]
+            assert said.startswith("The portal runs as root, and so would this agent.")
+
+    @pytest.mark.parametrize("wrapper", ["[]", '["podman"]', '["sh", "-c {command}"]', '["{command}", "{command}"]'])
+    def test_a_wrapper_needs_the_place_of_the_command_once(self, as_admin: Client, wrapper: str) -> None:
+        [said] = sent(as_admin, containment="wrapper", wrapper=wrapper)["wrapper"]
+        assert said == 'It needs "{command}" once, as an element of its own.'
+
+    def test_a_box_shows_nothing_of_the_portals_data_and_no_home_of_the_workers(
+        self, as_admin: Client, settings: Any
+    ) -> None:
+        inside = json.dumps([str(settings.DATA_DIR / "keys")])
+        [said] = sent(as_admin, containment="bubblewrap", readable=inside)["readable"]
+        assert "lies in the portal's own data" in said
+        [said] = sent(as_admin, containment="bubblewrap", environment='["HOME"]')["environment"]
+        assert said == "In a box it has a home of its own: take HOME out."
+
+    def test_a_place_for_a_model_wants_one(self, as_admin: Client) -> None:
+        errors = sent(as_admin, command='["claude", "--model", "{model}"]')
+        assert errors["model"] == ['The command has a place for it, "{model}": name one, or take that out.']
 
 
 class TestTrial:
@@ -167,6 +258,13 @@ class TestTrial:
         as_admin.post(reverse("admin:workers_agent_do_try", args=[agent.pk]))
         page = as_admin.get(reverse("admin:workers_trial_change", args=[Trial.objects.get().pk])).content.decode()
         assert reverse("job", args=[Job.objects.get().pk]) in page
+
+    def test_what_was_seen_is_a_list_on_both_pages(self, as_admin: Client, agent: Agent) -> None:
+        steps = [{"ok": True, "text": "It started."}, {"ok": False, "text": "It made no <commit>."}, {"ok": None}]
+        trial = Trial.objects.create(agent_version=agent.versions.get(), state="failed", verdict="No.", steps=steps)
+        for address in (("agent", agent.pk), ("trial", trial.pk)):
+            page = as_admin.get(reverse(f"admin:workers_{address[0]}_change", args=[address[1]])).content.decode()
+            assert "<ol><li>✓ It started.</li><li>✗ It made no &lt;commit&gt;.</li><li>· </li></ol>" in page
 
     def test_the_newest_are_shown_and_a_cut_is_said(self, as_admin: Client, agent: Agent) -> None:
         version = agent.versions.get()

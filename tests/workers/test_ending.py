@@ -109,6 +109,21 @@ class TestBudgets:
             assert end_attempt(job.pk, claim.fence, Outcome.RELEASED)
         assert take()[0].fence == 6
 
+    def test_a_job_that_its_provider_let_not_through_is_charged_nothing(
+        self, kind: Make, drain: DrainOnce, limit: Any
+    ) -> None:
+        limit(JOB_MAX_FAILURES=1, JOB_MAX_LOSSES=1, JOB_MAX_TIMEOUTS=1)
+        kind(run=raising(failures.RateLimited("Too many requests.")))
+        job = queue.enqueue("test.job")
+        for earlier in range(4):
+            assert drain() == 1
+            job.refresh_from_db()
+            attempt = job.attempts.order_by("-fence")[0]
+            assert (job.state, attempt.outcome, attempt.error) == ("queued", "rate_limited", "Too many requests.")
+            least = 0.1 * min(600, 60 * 2**earlier)
+            assert (job.run_after - clock.now()).total_seconds() > least - 1
+            Job.objects.update(run_after=clock.now())
+
     def test_a_retry_waits_for_its_backoff(self, kind: Make, drain: DrainOnce, limit: Any) -> None:
         limit(RETRY_FIRST_SECONDS=100, RETRY_CAP_SECONDS=100)
         kind(run=raising(ZeroDivisionError()))

@@ -46,6 +46,15 @@ def test_a_job_that_was_handed_back_does_not_wait() -> None:
     assert failures.backoff_seconds(Outcome.RELEASED, 500) == 0
 
 
+def test_a_rate_limit_is_never_final_and_is_waited_out_longer_each_time() -> None:
+    _set(RATE_LIMIT_FIRST_SECONDS=60, RETRY_FIRST_SECONDS=1, RETRY_CAP_SECONDS=600)
+    assert all(failures.may_retry(Outcome.RATE_LIMITED, earlier, 1) for earlier in (0, 10, 1000))
+    longest = [max(failures.backoff_seconds(Outcome.RATE_LIMITED, n) for _ in range(200)) for n in (0, 1, 50)]
+    assert 50 < longest[0] <= 60 < longest[1] <= 120 < longest[2] <= 600
+    _set(RETRY_CAP_SECONDS=5)
+    assert failures.backoff_seconds(Outcome.RATE_LIMITED, 50) >= 6, "its own first wait stands over a smaller cap"
+
+
 @pytest.mark.parametrize(
     ("outcome", "budget"),
     [

@@ -67,6 +67,22 @@ class File(Form):
     file = forms.FileField(label="File", allow_empty_file=True, max_length=None, widget=UnfoldAdminFileFieldWidget)
 
 
+class HandBack(Versioned):
+    agent = forms.ModelChoiceField(
+        Agent.objects.none(), label="Agent", required=False, empty_label="No agent yet", widget=UnfoldAdminSelectWidget
+    )
+    message = Lines(
+        limit="MESSAGE_MAX_CHARS",
+        label="What it should know",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["agent"].queryset = assignable()  # type: ignore[attr-defined]
+
+
 class Assign(Versioned):
     agent = forms.ModelChoiceField(
         Agent.objects.none(), label="Agent", empty_label="Choose an agent", widget=UnfoldAdminSelectWidget

@@ -20,9 +20,10 @@ from tickets.models import Question, QuestionState, Ticket
 
 
 class Answer(Form):
-    """``turn`` pins the question: an answer to one that was followed by another answers nothing."""
+    """``turn`` and ``n`` pin the question: an answer to one that was followed by another answers nothing."""
 
     turn = forms.IntegerField(min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
+    n = forms.IntegerField(min_value=1, max_value=2**15 - 1, required=False, initial=1, widget=forms.HiddenInput)
     choice = forms.TypedChoiceField(
         coerce=int,
         empty_value=None,
@@ -43,11 +44,12 @@ def asked_of(form: Any, row: Ticket | Question) -> Question | None:
     """The question that the form shows, or was sent for."""
     if isinstance(row, Question):
         return row
-    sent = str(form.data.get("turn", "")) if form.is_bound else ""
-    if not sent:
+    sent = [str(form.data.get(name, "")) for name in ("turn", "n")] if form.is_bound else [""]
+    if not sent[0]:
         return questions.open_of(row)
-    number = int(sent) if sent.isascii() and sent.isdecimal() and len(sent) < 10 else 0
-    return Question.objects.select_related("turn", "ticket").filter(ticket=row, turn__seq=number).first()
+    seq, n = (int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0 for text in sent)
+    rows = Question.objects.select_related("turn", "ticket")
+    return rows.filter(ticket=row, turn__seq=seq, n=min(n or 1, 2**15 - 1)).first()
 
 
 def fit(form: Any, row: Ticket | Question) -> None:
@@ -55,7 +57,7 @@ def fit(form: Any, row: Ticket | Question) -> None:
     question = asked_of(form, row)
     if question is None:
         return
-    form.fields["turn"].initial = question.turn.seq
+    form.fields["turn"].initial, form.fields["n"].initial = question.turn.seq, question.n
     form.fields["text"].help_text = format_html('<div class="as-written"><bdi>{}</bdi></div>', question.text)
     options = [(str(place), option["label"]) for place, option in enumerate(question.options)]
     form.fields["choice"].choices = [("", "In words alone"), *options]
@@ -63,12 +65,12 @@ def fit(form: Any, row: Ticket | Question) -> None:
 
 
 def answer(row: Ticket | Question, asked: dict[str, Any], request: HttpRequest) -> str:
-    question = row if isinstance(row, Question) else row.questions.filter(turn__seq=asked["turn"]).first()
-    if question is None or question.turn.seq != asked["turn"]:
+    n = asked["n"] or 1
+    question = row if isinstance(row, Question) else row.questions.filter(turn__seq=asked["turn"], n=n).first()
+    if question is None or (question.turn.seq, question.n) != (asked["turn"], n):
         raise Refused(f"Turn {asked['turn']} asked nothing. Open the page again.")
     by = cast(User, request.user)
-    questions.answer(question, by=by, choice=asked["choice"], text=asked["text"])
-    return f"Answered. {question.ticket.key} waits for its next turn."
+    return questions.what_follows(questions.answer(question, by=by, choice=asked["choice"], text=asked["text"]))
 
 
 def is_open(question: Question) -> bool:

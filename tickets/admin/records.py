@@ -45,7 +45,7 @@ class TurnPage(Record):
     list_select_related = ("ticket", "agent_version__agent")
     search_fields = ("ticket__key",)
     # what makes a turn's signal valid is nobody's to read
-    exclude = ("nonce",)
+    exclude = ("nonce", "credential")
     ordering = ("-id",)
 
 

@@ -15,9 +15,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from portal.core.adminsite import ACTION_CLASSES, Admin, ReasonForm, Rows, SeenVersion
 from portal.core.deeds import Deed
 from portal.core.models import User
-from tickets import attachments, conversation, opening, work
+from tickets import attachments, conversation, opening, taking_over, work
 from tickets.admin import questions
-from tickets.admin.asking import Assign, File, MaybeWhy, Why
+from tickets.admin.asking import Assign, File, HandBack, MaybeWhy, Why
 from tickets.admin.asking import Message as MessageForm
 from tickets.admin.records import download, words
 from tickets.fields import Lines, Words
@@ -143,6 +143,16 @@ def reopen(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
     return f"{ticket.key} is open again."
 
 
+def take(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
+    taking_over.take(ticket, by=cast(User, request.user), **asked)
+    return f"{ticket.key} is yours. No agent begins on it until it is handed back."
+
+
+def hand_back(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
+    taking_over.hand_back(ticket, by=cast(User, request.user), **asked)
+    return f"{ticket.key} is handed back."
+
+
 def post(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
     message, _ = conversation.post(
         ticket,
@@ -161,6 +171,14 @@ def attach(ticket: Ticket, asked: dict[str, Any], request: HttpRequest) -> str:
 
 def is_open(ticket: Ticket) -> bool:
     return ticket.state != TicketState.DONE
+
+
+def is_taken(ticket: Ticket) -> bool:
+    return ticket.taken_at is not None
+
+
+def takeable(ticket: Ticket) -> bool:
+    return ticket.taken_at is None and ticket.state not in {TicketState.DONE, TicketState.MERGING}
 
 
 def allows(verb: str) -> Any:
@@ -182,6 +200,7 @@ class TicketPage(Admin):
         "agent_version",
         "accepted_commit",
         "aliases",
+        "taken_label",
         "created_at",
         "since",
     )
@@ -194,6 +213,8 @@ class TicketPage(Admin):
         questions.ANSWER,
         Deed("assign", "Assign", Assign, assign, allows("assign")),
         Deed("review", "Have it reviewed", Assign, review, allows("review")),
+        Deed("take", "Take over", MaybeWhy, take, takeable),
+        Deed("hand_back", "Hand back", HandBack, hand_back, is_taken),
         Deed("stop", "Stop the turn", MaybeWhy, stop, allows("stop"), danger=True),
         Deed("accept", "Accept", MaybeWhy, accept, allows("accept")),
         Deed("reopen", "Reopen", Why, reopen, allows("reopen")),

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tickets.models.conversation import Attachment, Author, Delivery, DeliveryState, Message, Question, QuestionState
+from tickets.models.conversation import (
+    Attachment,
+    Author,
+    Delivery,
+    DeliveryState,
+    Message,
+    Question,
+    QuestionKind,
+    QuestionState,
+    question_name,
+)
 from tickets.models.merges import Merge, MergeState
 from tickets.models.projects import Membership, MergeStrategy, Project, ProjectCounter
 from tickets.models.tickets import KeyAlias, Ticket, TicketState, Workspace
@@ -25,10 +35,12 @@ __all__ = [
     "ProjectCounter",
     "Purpose",
     "Question",
+    "QuestionKind",
     "QuestionState",
     "Ticket",
     "TicketState",
     "Turn",
     "TurnState",
     "Workspace",
+    "question_name",
 ]

@@ -133,11 +133,39 @@ class QuestionState(models.TextChoices):
     SET_ASIDE = "set_aside", "Set aside"
 
 
+def question_name(seq: int, n: int) -> str:
+    """Of the ``n``-th question of turn ``seq``, after its ticket."""
+    return f"{seq}" if n == 1 else f"{seq}.{n}"
+
+
+class QuestionKind(models.TextChoices):
+    QUESTION = "question", "Question"
+    PERMISSION = "permission", "Permission"
+
+
 class Question(Tracked):
-    """What an agent asks, answered once; the answer goes into the same session."""
+    """What an agent asks, answered once; the answer goes into the same session.
+
+    A live one was asked by a turn that runs on and waits for it; see ``steering``.
+    """
 
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="questions", editable=False)
-    turn = models.OneToOneField(Turn, on_delete=models.CASCADE, related_name="question", editable=False)
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="questions", editable=False)
+    # which of its turn, from 1
+    n = models.PositiveSmallIntegerField(default=1, db_default=1, editable=False)
+    kind = models.CharField(
+        max_length=10,
+        choices=QuestionKind,
+        default=QuestionKind.QUESTION,
+        db_default=QuestionKind.QUESTION.value,
+        editable=False,
+    )
+    live = models.BooleanField(default=False, db_default=False, editable=False)
+    # how a running agent names it, and when it had read the answer
+    asked_as = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
+    delivered_at = models.DateTimeField(null=True, editable=False)
+    # SHA-256 of a tool's name and input: the same again is the same permission
+    digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     text = models.TextField(editable=False)
     # [{"label": ..., "detail": ...}]; none: any text answers
     options = models.JSONField(default=list, editable=False)
@@ -158,6 +186,14 @@ class Question(Tracked):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["ticket"], condition=Q(state="open"), name="tickets_question_one_open"),
+            models.UniqueConstraint(fields=["turn", "n"], name="tickets_question_n"),
+            models.UniqueConstraint(
+                fields=["turn", "asked_as"], condition=~Q(asked_as=""), name="tickets_question_asked_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="permission") & ~Q(digest="") | Q(kind="question", digest=""),
+                name="tickets_question_kind",
+            ),
             models.CheckConstraint(condition=Q(state__in=sorted(QuestionState.values)), name="tickets_question_state"),
             models.CheckConstraint(
                 condition=(Q(state="answered", answered_at__isnull=False) & ~Q(answer="") & ~Q(answered_label=""))
@@ -167,7 +203,13 @@ class Question(Tracked):
         ]
         indexes: ClassVar = [
             models.Index(fields=["deadline_at"], condition=Q(state="open"), name="tickets_question_due"),
+            models.Index(fields=["ticket", "digest"], condition=~Q(digest=""), name="tickets_question_decided"),
         ]
 
     def __str__(self) -> str:
-        return f"question of {self.turn}"
+        return f"question of {self.turn}" if self.n == 1 else f"question {self.n} of {self.turn}"
+
+    @property
+    def name(self) -> str:
+        """How its subject and the key of its answer name it, after its ticket."""
+        return question_name(self.turn.seq, self.n)

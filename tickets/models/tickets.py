@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -41,6 +42,13 @@ class Ticket(Tracked):
     merged_commit = models.CharField(max_length=64, blank=True, editable=False)
     # the number of its newest message: allocated under the lock of this row, see ``conversation``
     last_message = models.PositiveIntegerField(default=0, editable=False)
+    # the person who has taken it over: no turn begins until it is handed back; see ``taking_over``
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+    )
+    # who it was, for readers after the account is gone
+    taken_label = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    taken_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -48,6 +56,11 @@ class Ticket(Tracked):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "number"], name="tickets_ticket_number"),
             models.CheckConstraint(condition=Q(state__in=sorted(TicketState.values)), name="tickets_ticket_state"),
+            models.CheckConstraint(
+                condition=Q(taken_at__isnull=False) & ~Q(taken_label="")
+                | Q(taken_at__isnull=True, taken_by__isnull=True, taken_label=""),
+                name="tickets_ticket_taken_iff",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["project", "-number"], name="tickets_ticket_newest"),

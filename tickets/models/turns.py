@@ -36,6 +36,16 @@ class Turn(Tracked):
     agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, editable=False)
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.WORK, editable=False)
     nonce = models.CharField(max_length=64, editable=False)
+    # SHA-256 of what opens the portal to its agent while it runs; see ``credentials``
+    credential = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    # the version of the program that ran, as it names it
+    program = models.CharField(max_length=120, blank=True, default="", db_default="", editable=False)
+    # what its agent said by a tool: the signal, once, and its payload; and where it stands, replaced by the next
+    signal = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
+    signal_payload = models.JSONField(null=True, editable=False)
+    signal_at = models.DateTimeField(null=True, editable=False)
+    progress = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
+    progress_at = models.DateTimeField(null=True, editable=False)
     # the agent's own session, as it names it; resumed: this turn went on with an earlier one
     session_id = models.CharField(max_length=200, blank=True, editable=False)
     resumed = models.BooleanField(default=False, editable=False)
@@ -60,6 +70,9 @@ class Turn(Tracked):
             models.UniqueConstraint(fields=["ticket"], condition=Q(state="running"), name="tickets_turn_one_live"),
             models.CheckConstraint(condition=Q(state__in=sorted(TurnState.values)), name="tickets_turn_state"),
             models.CheckConstraint(condition=Q(purpose__in=sorted(Purpose.values)), name="tickets_turn_purpose"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["credential"], condition=~Q(credential=""), name="tickets_turn_credential"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -18,7 +19,7 @@ from portal.core.deeds import Deed
 from portal.core.unit import unit_of_work
 from workers import queue
 from workers.admin.profiles import PROFILE, AgentForm
-from workers.agents import breakers, trials
+from workers.agents import breakers, containment, trials
 from workers.models import Agent, AgentVersion, Breaker, BreakerState, Trial, TrialState
 
 TRIALS_SHOWN: Final = 10
@@ -29,19 +30,33 @@ class Versions(Rows):
     fields: ClassVar = (
         "number",
         "adapter",
+        "model",
         "command",
         "resume",
+        "containment",
+        "network",
+        "trusted",
         "wall_seconds",
         "silence_seconds",
         "output_bytes",
         "max_failures",
         "budget_usd",
+        "turn_budget_usd",
+        "day_budget_usd",
+        "also",
         "created_at",
     )
     readonly_fields = fields
     ordering = ("-number",)
     per_page = 20
     show_change_link = False
+
+    @admin.display(description="Beside that")
+    def also(self, version: AgentVersion) -> str:
+        """What few profiles have; of secrets, the names."""
+        names = ("environment", "secrets", "login", "wrapper", "readable", "limits", "version_command")
+        said = (f"{name}: {json.dumps(value)}" for name in names if (value := getattr(version, name)))
+        return "; ".join(said) or "-"
 
 
 class Button(forms.Form):
@@ -71,17 +86,24 @@ class AgentPage(Admin):
     list_display = ("name", "enabled", "concurrency", "breaker")
     list_filter = ("enabled",)
     search_fields = ("name",)
-    readonly_fields = ("trials",)
+    readonly_fields = ("runs", "trials")
     inlines = (Versions,)
     fieldsets = (
-        (None, {"fields": ("name", "enabled", "concurrency")}),
+        (None, {"fields": ("name", "enabled", "concurrency", "runs")}),
         (
-            "Profile",
+            "Program",
             {
-                "fields": PROFILE,
+                "fields": ("adapter", "model", "command", "resume", "version_command"),
                 "description": "A change of the profile makes the next version; turns keep the one they ran with.",
             },
         ),
+        ("What it is given", {"fields": ("environment", "secrets", "login")}),
+        (
+            "What is around it",
+            {"fields": ("containment", "trusted", "network", "readable", "wrapper")},
+        ),
+        ("What ends a turn", {"fields": ("wall_seconds", "silence_seconds", "output_bytes", "limits", "max_failures")}),
+        ("What it may cost", {"fields": ("turn_budget_usd", "budget_usd", "day_budget_usd")}),
         ("Trials", {"fields": ("trials",)}),
     )
     deeds = (
@@ -103,6 +125,11 @@ class AgentPage(Admin):
     def standing(self, agent: Agent) -> str:
         return " ".join(standing_of(breaker) for breaker in not_closed(agent))
 
+    @admin.display(description="How it runs")
+    def runs(self, agent: Agent) -> str:
+        newest = agent.versions.order_by("-number").first()
+        return containment.told(newest) if newest else "It has no profile yet."
+
     @admin.display(description="Newest first")
     def trials(self, agent: Agent) -> str:
         rows = Trial.objects.filter(agent_version__agent=agent).select_related("agent_version__agent").order_by("-id")
@@ -111,7 +138,7 @@ class AgentPage(Admin):
             return "It was never tried."
         lines = format_html_join(
             "",
-            '<li><a class="text-primary-600 dark:text-primary-500" href="{}">Version {}</a>, {}, {}. {}</li>',
+            '<li><a class="text-primary-600 dark:text-primary-500" href="{}">Version {}</a>, {}, {}. {}{}</li>',
             (
                 (
                     reverse("admin:workers_trial_change", args=[trial.pk]),
@@ -119,6 +146,8 @@ class AgentPage(Admin):
                     f"{timezone.localtime(trial.asked_at):%Y-%m-%d %H:%M}",
                     TrialState(trial.state).label.lower(),
                     trial.verdict,
+                    # Of the one that was asked for last; the others have them on their own pages.
+                    steps_of(trial) if trial is found[0] else "",
                 )
                 for trial in found[:TRIALS_SHOWN]
             ),
@@ -127,7 +156,10 @@ class AgentPage(Admin):
         return format_html("<ul>{}</ul>{}", lines, more)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:2]
+        """One that is not there yet has neither run nor been tried."""
+        if obj:
+            return self.fieldsets
+        return ((None, {"fields": ("name", "enabled", "concurrency")}), *self.fieldsets[1:-1])
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Turns name the version that they ran with: an agent is switched off."""
@@ -146,6 +178,14 @@ class AgentPage(Admin):
                 agent=obj, number=last + 1, **{name: form.cleaned_data[name] for name in PROFILE}
             )
             work.record("agent.version", self.subject_of(obj), after={"number": made.number, "command": made.command})
+
+
+def steps_of(trial: Trial) -> str:
+    """What was seen of it, a line each; empty where it is not over."""
+    marks = {True: "✓", False: "✗"}
+    lines = ((marks.get(step.get("ok"), "·"), step.get("text", "")) for step in trial.steps)
+    listed = format_html_join("", "<li>{} {}</li>", lines)
+    return format_html("<ol>{}</ol>", listed) if listed else ""
 
 
 def standing_of(breaker: Breaker) -> str:

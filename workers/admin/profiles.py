@@ -16,11 +16,19 @@ from unfold.widgets import (
 )
 
 from portal.core import limits
-from portal.core.models import Secret
 from portal.core.typed_json import TypedJSONField
+from workers.admin.containments import (
+    CONTAINED,
+    MOST_PARTS,
+    PROFILE_CHARS,
+    ContainmentFields,
+    dollars,
+    must_be_stored,
+    parts,
+)
 from workers.agents.adapters import ADAPTERS
 from workers.agents.adapters.launches import SESSION
-from workers.models import Agent
+from workers.models import Agent, Containment, Network
 
 PROFILE: Final = (
     "adapter",
@@ -33,16 +41,14 @@ PROFILE: Final = (
     "output_bytes",
     "max_failures",
     "budget_usd",
+    *CONTAINED,
 )
-MOST_PARTS: Final = 100
-PROFILE_CHARS: Final = 500_000
-PART_CHARS: Final = 4000
 SHORTEST_SECONDS: Final = 5
 LEAST_BYTES: Final = 1024
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
+class AgentForm(ContainmentFields, forms.ModelForm):  # type: ignore[type-arg]
     """The agent, and its profile: a change of the profile makes the next version."""
 
     adapter = forms.ChoiceField(widget=UnfoldAdminSelectWidget, help_text="How the agent's output is read.")
@@ -84,7 +90,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         max_digits=8,
         decimal_places=2,
-        label="Budget in US dollars",
+        label="Budget of a ticket in US dollars",
         widget=UnfoldAdminDecimalFieldWidget,
         help_text="What the turns of one ticket may cost together, as far as the agent tells. Empty: no bound.",
     )
@@ -104,16 +110,16 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["resume"].help_text = _resume_help(str(self.data.get("adapter") or getattr(newest, "adapter", "")))
 
     def clean_command(self) -> list[str]:
-        return _parts(self.cleaned_data["command"] or [])
+        return parts(self.cleaned_data["command"] or [])
 
     def clean_resume(self) -> list[str]:
-        found = _parts(self.cleaned_data["resume"] or [])
+        found = parts(self.cleaned_data["resume"] or [])
         if found and not any(SESSION in part for part in found):
             raise forms.ValidationError(f'It needs "{SESSION}" where the name of the session belongs.')
         return found
 
     def clean_environment(self) -> list[str]:
-        return [_variable(name) for name in _parts(self.cleaned_data["environment"] or [])]
+        return [_variable(name) for name in parts(self.cleaned_data["environment"] or [])]
 
     def clean_secrets(self) -> dict[str, str]:
         value = self.cleaned_data["secrets"] or {}
@@ -123,10 +129,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(f"At most {MOST_PARTS} (you gave {len(value)}).")
         for variable in value:
             _variable(variable)
-        known = set(Secret.objects.filter(name__in=value.values()).values_list("name", flat=True))
-        if missing := sorted(set(value.values()) - known):
-            named = ", ".join(name[:80] for name in missing[:5])
-            raise forms.ValidationError(f"Not in the secret store: {named}. Store it under Secrets first.")
+        must_be_stored(value.values())
         return value
 
     def clean_wall_seconds(self) -> int:
@@ -143,10 +146,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         return _within(self.cleaned_data["max_failures"], most.low, most.high)
 
     def clean_budget_usd(self) -> Decimal | None:
-        budget: Decimal | None = self.cleaned_data["budget_usd"]
-        if budget is not None and budget < Decimal("0.01"):
-            raise forms.ValidationError(f"At least 0.01 (you gave {budget}). Leave it empty for no bound.")
-        return budget
+        return dollars(self.cleaned_data["budget_usd"])
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -154,6 +154,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("silence_seconds", "It cannot be longer than the whole turn.")
         if self.cleaned_data.get("command") == []:
             self.add_error("command", _suggestion(self.cleaned_data.get("adapter", "")))
+        self.refuse_together()
         return cleaned
 
 
@@ -167,20 +168,11 @@ def _defaults() -> dict[str, Any]:
         "silence_seconds": min(limits.value("TURN_SILENCE_SECONDS"), limits.value("TURN_WALL_SECONDS")),
         "output_bytes": min(8_388_608, limits.value("OUTPUT_CAP_BYTES")),
         "max_failures": limits.value("JOB_MAX_FAILURES"),
+        "containment": Containment.PLAIN,
+        "network": Network.OPEN,
+        **{name: [] for name in ("version_command", "wrapper", "readable")},
+        **{name: {} for name in ("login", "limits")},
     }
-
-
-def _parts(value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(part, str) and part for part in value):
-        raise forms.ValidationError('A list of texts is needed, such as ["claude", "-p"].')
-    if len(value) > MOST_PARTS:
-        raise forms.ValidationError(f"At most {MOST_PARTS} (you gave {len(value)}).")
-    for number, part in enumerate(value, 1):
-        if len(part) > PART_CHARS:
-            raise forms.ValidationError(f"Number {number} has {len(part):,} characters; at most {PART_CHARS:,}.")
-        if "\x00" in part or any("\ud800" <= letter <= "\udfff" for letter in part):
-            raise forms.ValidationError(f"Number {number} holds a character that no process can be given.")
-    return value
 
 
 def _variable(name: str) -> str:

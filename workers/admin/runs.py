@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from portal.core.adminsite import Record
-from workers.admin.agents import standing_of
+from workers.admin.agents import standing_of, steps_of
 from workers.models import AgentVersion, Breaker, BreakerState, Job, Trial, TrialState
 from workers.transitions import BREAKER, TRIAL
 
@@ -46,7 +46,7 @@ class TrialPage(Record):
     list_display = ("agent_version", "standing_state", "verdict", "cost_usd", "asked_at", "ended_at")
     list_filter = ("state", "agent_version__agent")
     list_select_related = ("agent_version__agent",)
-    readonly_fields = ("job",)
+    readonly_fields = ("seen", "job")
     ordering = ("-id",)
 
     def subject_of(self, row: Trial) -> str:
@@ -57,7 +57,12 @@ class TrialPage(Record):
         return str(TrialState(row.state).label)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return (*super().get_fields(request, obj), "job")
+        shown = [name for name in super().get_fields(request, obj) if name != "steps"]
+        return (*shown, "seen", "job")
+
+    @admin.display(description="What was seen")
+    def seen(self, row: Trial) -> str:
+        return steps_of(row) or "Nothing yet."
 
     @admin.display(description="Output")
     def job(self, row: Trial) -> str:

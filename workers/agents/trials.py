@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 
 from portal.core import limits
 from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
+from portal.core.storable import storable
 from portal.core.unit import unit_of_work
 from workers import children, kinds, queue
-from workers.agents import breakers, running
+from workers.agents import breakers, containment, running
 from workers.agents.adapters.events import SignalKind
 from workers.agents.adapters.signals import asked_for
+from workers.agents.adapters.verdict import State
+from workers.agents.dialogue import Dialogue, Unattended
 from workers.agents.running import Ran
 from workers.agents.scratch import Scratch
 from workers.claims import Claim
@@ -40,6 +44,7 @@ class TrialResult:
     exit_code: int | None
     session_id: str
     cost: float | None
+    steps: tuple[dict[str, Any], ...] = ()
 
 
 def register() -> None:
@@ -92,14 +97,15 @@ def run(claim: Claim) -> TrialResult:
         TRIAL.move(trial, "begin", attempt_id=claim.attempt_id)
     scratch = _scratch(trial.pk)
     base = scratch.make()
-    ran = _run(claim, trial, scratch)
-    found = _seen(ran, moved=_has_moved(scratch, base))
+    program, ran = _run(claim, trial, scratch)
+    found = _seen(trial.agent_version, program, ran, moved=_has_moved(scratch, base))
     # After a lost claim it may be another worker's by now: then it is left to that one.
     scratch.remove()
     return found
 
 
-def _run(claim: Claim, trial: Trial, scratch: Scratch) -> Ran:
+def _run(claim: Claim, trial: Trial, scratch: Scratch) -> tuple[str, Ran]:
+    """The version that its program says, and what came of it."""
     version = trial.agent_version
     ticket, nonce = f"TRIAL-{trial.pk}", f"MC_TRIAL:{trial.pk}:{claim.fence}:{secrets.token_hex(16)}"
     name = f"shiproom-trial-{trial.pk}-{claim.fence}"
@@ -114,10 +120,15 @@ def _run(claim: Claim, trial: Trial, scratch: Scratch) -> Ran:
     )
     wall = min(command.wall_seconds, limits.value("TRIAL_WALL_SECONDS"))
     silence = min(command.silence_seconds or wall, wall)
-    result = children.run(claim, replace(command, wall_seconds=wall, silence_seconds=silence))
+    program = running.program(claim, version, command, home=scratch.home)
+    result = children.run(
+        claim,
+        replace(command, wall_seconds=wall, silence_seconds=silence),
+        partner=Dialogue(Unattended()) if command.open_stdin else None,
+    )
     ran = running.judge(version, result, nonce=nonce, ticket=ticket, before=None, name=name)
     result.forget()
-    return ran
+    return program, ran
 
 
 def prompt(ticket: str, nonce: str) -> str:
@@ -138,7 +149,7 @@ def _has_moved(scratch: Scratch, base: str) -> bool:
         return False
 
 
-def _seen(ran: Ran, *, moved: bool) -> TrialResult:
+def _seen(version: AgentVersion, program: str, ran: Ran, *, moved: bool) -> TrialResult:
     signal = ran.verdict.signal
     passed = ran.verdict.ok and signal is not None and signal.kind is SignalKind.DONE and moved
     said = [ran.verdict.text.rstrip(".")]
@@ -150,7 +161,29 @@ def _seen(ran: Ran, *, moved: bool) -> TrialResult:
     if cost is not None:
         said.append(f"It cost {cost:.4f} US dollars")
     verdict = f"{'. '.join(said)}."
-    return TrialResult(passed, verdict[:VERDICT_CHARS], ran.exit_code, ran.session_id, cost)
+    steps = tuple(_steps(version, program, ran, moved=moved, cost=cost))
+    return TrialResult(passed, verdict[:VERDICT_CHARS], ran.exit_code, ran.session_id, cost, steps)
+
+
+def _steps(
+    version: AgentVersion, program: str, ran: Ran, *, moved: bool, cost: float | None
+) -> Iterator[dict[str, Any]]:
+    """What was seen, in order; ``ok`` is None where it speaks neither for nor against the profile."""
+    signal = ran.verdict.signal if ran.verdict.ok else None
+    started = ran.verdict.state is not State.COULD_NOT_START
+    ended = "" if ran.exit_code is None else f", and exited with code {ran.exit_code}"
+    yield _step(None, containment.told(version))
+    yield _step(None, f"Its program calls itself {program}." if program else "Its program was not asked for a version.")
+    yield _step(started, f"It started{ended}." if started else ran.verdict.text)
+    yield _step(None, f"Its session is {ran.session_id}." if ran.session_id else "It named no session to go on with.")
+    yield _step(None, f"It used tools, {ran.tools} times." if ran.tools else "It told of no use of a tool.")
+    yield _step(signal is not None and signal.kind is SignalKind.DONE, ran.verdict.text)
+    yield _step(moved, "It made a commit." if moved else "It made no commit.")
+    yield _step(None, f"It cost {cost:.4f} US dollars." if cost is not None else "It told of no cost.")
+
+
+def _step(ok: bool | None, text: str) -> dict[str, Any]:
+    return {"ok": ok, "text": storable(text[:VERDICT_CHARS])}
 
 
 def settle(ending: Ending) -> None:
@@ -167,7 +200,7 @@ def settle(ending: Ending) -> None:
     last = (ending.error.strip().splitlines() or ["It ended without a reason"])[-1]
     said = "It was stopped on request." if ending.outcome is Outcome.CANCELLED else last
     with unit_of_work() as work:
-        TRIAL.move(trial, "fail", verdict=said[:VERDICT_CHARS], ended_at=Wall())
+        TRIAL.move(trial, "fail", verdict=said[:VERDICT_CHARS], steps=[_step(False, said)], ended_at=Wall())
         work.after_commit(("trial", trial.pk), _scratch(trial.pk).remove)
 
 
@@ -176,6 +209,7 @@ def _settle_result(trial: Trial, result: TrialResult) -> None:
         trial,
         "pass" if result.passed else "fail",
         verdict=result.verdict,
+        steps=list(result.steps),
         exit_code=result.exit_code,
         session_id=result.session_id,
         cost_usd=None if result.cost is None else Decimal(f"{min(result.cost, 999_999):.6f}"),

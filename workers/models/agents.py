@@ -32,6 +32,17 @@ class Agent(models.Model):
         return f"agent:{self.pk}"
 
 
+class Containment(models.TextChoices):
+    PLAIN = "plain", "Plain"
+    BUBBLEWRAP = "bubblewrap", "Bubblewrap"
+    WRAPPER = "wrapper", "Wrapper"
+
+
+class Network(models.TextChoices):
+    OPEN = "open", "As the machine has it"
+    NONE = "none", "None"
+
+
 class AgentVersion(models.Model):
     """An immutable profile: a change makes the next one, and each turn names the one it ran with."""
 
@@ -41,9 +52,23 @@ class AgentVersion(models.Model):
     command = models.JSONField(editable=False)
     # the command that goes on with an earlier session, "{session}" in its place; empty where none can
     resume = models.JSONField(default=list, editable=False)
+    # stands for "{model}" in both
+    model = models.CharField(max_length=100, blank=True, editable=False)
+    # the command that prints the program's version; empty: the adapter's own
+    version_command = models.JSONField(default=list, editable=False)
+    # what is around it; of the wrapper's list one element is "{command}"
+    containment = models.CharField(max_length=12, choices=Containment, default=Containment.PLAIN, editable=False)
+    network = models.CharField(max_length=6, choices=Network, default=Network.OPEN, editable=False)
+    wrapper = models.JSONField(default=list, editable=False)
+    # absolute paths that it may read in a box, beside its program
+    readable = models.JSONField(default=list, editable=False)
+    # whether it may run as root without a box
+    trusted = models.BooleanField(default=False, editable=False)
     # names of variables of the worker that the child may see, and references to the secret store
     environment = models.JSONField(default=list, editable=False)
     secrets = models.JSONField(default=dict, editable=False)
+    # files of its own login: {"path below HOME": "name of the secret"}
+    login = models.JSONField(default=dict, editable=False)
     wall_seconds = models.PositiveIntegerField(editable=False)
     silence_seconds = models.PositiveIntegerField(editable=False)
     # kept of each stream of a turn's output
@@ -52,6 +77,11 @@ class AgentVersion(models.Model):
     max_failures = models.PositiveSmallIntegerField(default=3, editable=False)
     # what the turns of one ticket may cost together before no other begins; null: no bound
     budget_usd = models.DecimalField(max_digits=8, decimal_places=2, null=True, editable=False)
+    # what one turn may cost, and all turns of the agent in 24 hours
+    turn_budget_usd = models.DecimalField(max_digits=8, decimal_places=2, null=True, editable=False)
+    day_budget_usd = models.DecimalField(max_digits=8, decimal_places=2, null=True, editable=False)
+    # bounds of each of its processes: {"cpu_seconds", "file_bytes", "open_files", "processes", "memory_bytes"}
+    limits = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -59,6 +89,12 @@ class AgentVersion(models.Model):
             models.UniqueConstraint(fields=["agent", "number"], name="workers_agentversion_number"),
             models.CheckConstraint(
                 condition=Q(silence_seconds__lte=F("wall_seconds")), name="workers_agentversion_limits"
+            ),
+            models.CheckConstraint(
+                condition=Q(containment__in=sorted(Containment.values)), name="workers_agentversion_containment"
+            ),
+            models.CheckConstraint(
+                condition=Q(network__in=sorted(Network.values)), name="workers_agentversion_network"
             ),
         ]
 
@@ -110,6 +146,8 @@ class Trial(Tracked):
     agent_version = models.ForeignKey(AgentVersion, on_delete=models.CASCADE, related_name="trials", editable=False)
     attempt = models.OneToOneField(Attempt, on_delete=models.SET_NULL, null=True, related_name="trial", editable=False)
     verdict = models.CharField(max_length=300, blank=True, editable=False)
+    # what was seen, in order: [{"ok", "text"}]; ok is null where it tells neither way
+    steps = models.JSONField(default=list, editable=False)
     exit_code = models.IntegerField(null=True, editable=False)
     session_id = models.CharField(max_length=200, blank=True, editable=False)
     cost_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, editable=False)

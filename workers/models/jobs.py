@@ -42,6 +42,7 @@ class Outcome(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
     RELEASED = "released", "Handed back"
     PARKED = "parked", "Parked"
+    RATE_LIMITED = "rate_limited", "Rate limited"
 
 
 class Job(models.Model):

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from workers.supervision import supervisor
+from workers.supervision.inlet import Inlet
 from workers.supervision.supervisor import MARKER_VARIABLE, RLIMITS, find_tree, send
 
 EndedBy = Literal[
@@ -51,7 +52,8 @@ class ChildSpec:
     """What to run and its bounds, in seconds and bytes. Raises ValueError where it could never run as meant.
 
     `env` is the child's whole environment, but for SHIPROOM_ATTEMPT=`marker`, which is added. `argv[0]` is
-    looked up in its PATH. `stdin` is a file with the prompt; without it the child reads /dev/null. Up to
+    looked up in its PATH. `stdin` is a file with the prompt; without it the child reads /dev/null, or, where
+    `open_stdin`, what its worker writes into `Child.inlet`, until the worker ends it or dies. Up to
     `output_cap` bytes of each stream are kept, and of what follows the last `output_tail`. `grace` is the
     time between SIGTERM and SIGKILL; nobody waits for more than 3 of it after the worker's death or the
     lease's end. `lease` is the first deadline. `limits` may name as, cpu, fsize, nofile, nproc (nproc counts
@@ -63,6 +65,7 @@ class ChildSpec:
     env: Mapping[str, str]
     marker: str
     stdin: Path | None = None
+    open_stdin: bool = False
     output_cap: int = 64 * 1024 * 1024
     output_tail: int = 64 * 1024
     wall_limit: float | None = 3600.0
@@ -82,6 +85,8 @@ class ChildSpec:
             raise ValueError("a name in the environment is empty or contains '='")
         if not self.cwd.is_absolute() or (self.stdin and not self.stdin.is_absolute()):
             raise ValueError("paths of a child are absolute")
+        if self.stdin and self.open_stdin:
+            raise ValueError("standard input is a file, or stays open, not both")
         if unknown := set(self.limits) - set(RLIMITS):
             raise ValueError(f"unknown limits: {', '.join(sorted(unknown))}")
         if min(self.output_cap, self.output_tail, self.grace, self.lease) < 0:
@@ -164,9 +169,9 @@ def sweep(marker: str, grace: float = 2.0, patience: float = 10.0) -> int:
         time.sleep(supervisor.TICK)
 
 
-# A forked copy of a worker must not keep its children's control pipes open: their end is how its death is
-# noticed.
+# A forked copy of a worker must not keep its children's pipes open: their end is how its death is noticed.
 _open_controls: set[int] = set()
+_open_inlets: set[Inlet] = set()
 
 
 def _close_controls() -> None:
@@ -174,6 +179,9 @@ def _close_controls() -> None:
         with suppress(OSError):
             os.close(descriptor)
     _open_controls.clear()
+    for inlet in _open_inlets:
+        inlet.close()
+    _open_inlets.clear()
 
 
 os.register_at_fork(after_in_child=_close_controls)
@@ -182,8 +190,10 @@ os.register_at_fork(after_in_child=_close_controls)
 class Child:
     """One supervised child. Leaving the `with` block ends it if it still runs."""
 
-    def __init__(self, spec: ChildSpec, place: Path, process: subprocess.Popen[bytes], control: int) -> None:
-        self.spec, self.directory = spec, place
+    def __init__(
+        self, spec: ChildSpec, place: Path, process: subprocess.Popen[bytes], control: int, inlet: Inlet | None
+    ) -> None:
+        self.spec, self.directory, self.inlet = spec, place, inlet
         self._process, self._control = process, control
         self._record: ExitRecord | None = None
 
@@ -198,25 +208,31 @@ class Child:
         with _attempt_log(directory) as log:
             theirs, ours = os.pipe()
             os.set_blocking(ours, False)
+            inlet = Inlet() if spec.open_stdin else None
+            passed = (inlet.reader,) if inlet else ()
             try:
-                with _in_memory(_fields(spec, directory, theirs)) as source:
+                with _in_memory(_fields(spec, directory, theirs, inlet)) as source:
                     process = subprocess.Popen(
                         [sys.executable, "-I", "-S", "-X", "utf8", supervisor.__file__, "--fd", str(source)],
                         stdin=subprocess.DEVNULL,
                         stdout=subprocess.DEVNULL,
                         stderr=log,
-                        pass_fds=(source, theirs),
+                        pass_fds=(source, theirs, *passed),
                         start_new_session=True,
                         cwd="/",
                         env={SUPERVISOR_VARIABLE: spec.marker, "LC_ALL": "C.UTF-8"},
                     )
             except OSError as error:
                 os.close(ours)
+                if inlet:
+                    inlet.close()
                 raise CannotSupervise(f"the supervisor could not start: {error.strerror}") from error
             finally:
                 os.close(theirs)
         _open_controls.add(ours)
-        return cls(spec, directory, process, ours)
+        if inlet:
+            _open_inlets.add(inlet)
+        return cls(spec, directory, process, ours, inlet)
 
     @property
     def stdout(self) -> Path:
@@ -236,6 +252,10 @@ class Child:
     def renew(self, seconds: float) -> bool:
         """Let the child live for so many seconds from now; return False if no supervisor takes the line."""
         return self._say(f"deadline {seconds:.3f} {time.monotonic():.6f}")
+
+    def hear(self) -> bool:
+        """The child waits for this worker, so its silence begins anew; False if no supervisor takes the line."""
+        return self._say("heard")
 
     def stop(self) -> bool:
         """Ask for the end of the tree and return at once; False if no supervisor takes the line."""
@@ -306,15 +326,19 @@ class Child:
             _open_controls.discard(self._control)
             os.close(self._control)
             self._control = -1
+        if self.inlet is not None:
+            _open_inlets.discard(self.inlet)
+            self.inlet.close()
 
 
-def _fields(spec: ChildSpec, directory: Path, control: int) -> bytes:
+def _fields(spec: ChildSpec, directory: Path, control: int, inlet: Inlet | None) -> bytes:
     fields = {
         "argv": list(spec.argv),
         "cwd": str(spec.cwd),
         "env": dict(spec.env),
         "marker": spec.marker,
         "stdin": str(spec.stdin) if spec.stdin else None,
+        "stdin_fd": inlet.reader if inlet else None,
         "stdout": str(directory / "stdout.spool"),
         "stderr": str(directory / "stderr.spool"),
         "record": str(directory / RECORD_NAME),

@@ -7,7 +7,8 @@ Run as `python -I -S supervisor.py SPEC.json`, or `--fd N` for a JSON object on 
 * It reads stdout and stderr together, in bounded memory: the head up to the cap and the last bytes are kept,
   the rest is counted.
 * It holds a control pipe from its worker. Lines: `deadline SECONDS [MONOTONIC]` (seconds from MONOTONIC, the
-  moment of sending, or else from now) and `stop`. At end of file (the worker died) or past the deadline (the
+  moment of sending, or else from now), `heard` (the child waits for its worker: that is no silence) and `stop`.
+  At end of file (the worker died) or past the deadline (the
   worker hangs) the tree is gone within 5 seconds, with nobody's help.
 * SIGTERM, SIGINT and SIGHUP to this process mean stop.
 * It sweeps after a normal exit too, then writes the exit record with one rename.
@@ -74,6 +75,7 @@ class Spec:
         lease: float | None = None,
         control: int | None = None,
         stdin: str | None = None,
+        stdin_fd: int | None = None,
         limits: dict[str, int] | None = None,
     ) -> None:
         self.argv, self.cwd, self.env, self.marker = argv, cwd, env, marker
@@ -81,7 +83,7 @@ class Spec:
         self.output_cap, self.output_tail = output_cap, output_tail
         self.wall_limit = math.inf if wall_limit is None else wall_limit
         self.silence_limit = math.inf if silence_limit is None else silence_limit
-        self.grace, self.control = grace, control
+        self.grace, self.control, self.stdin_fd = grace, control, stdin_fd
         self.lease = math.inf if lease is None else lease
         self.limits = limits or {}
 
@@ -325,7 +327,8 @@ class Supervision:
         for name, path in (("stdout", spec.stdout), ("stderr", spec.stderr)):
             self.all_streams.append(Stream(name, path, spec.output_cap, spec.output_tail))
         try:
-            stdin = os.open(spec.stdin or os.devnull, os.O_RDONLY)
+            # Its end is the worker's to close: at the worker's death it is closed, too.
+            stdin = os.open(spec.stdin or os.devnull, os.O_RDONLY) if spec.stdin_fd is None else spec.stdin_fd
         except OSError as error:
             raise CouldNotStart(f"its prompt file cannot be read: {error.strerror}") from None
         try:
@@ -385,6 +388,8 @@ class Supervision:
             words = line.decode("ascii", "replace").split()
             if words == ["stop"]:
                 self.end("stopped", "stopped on request")
+            elif words == ["heard"]:
+                self.last_output = time.monotonic()
             elif words and words[0] == "deadline":
                 self.renew(words[1:])
 
@@ -511,7 +516,7 @@ def main(arguments: list[str]) -> int:
     os.umask(0o077)
     try:
         spec = read_spec(arguments)
-        close_all_but({0, 1, 2} if spec.control is None else {0, 1, 2, spec.control})
+        close_all_but({0, 1, 2, *(fd for fd in (spec.control, spec.stdin_fd) if fd is not None)})
         if os.getsid(0) != os.getpid():
             os.setsid()
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), *NO_ARGUMENTS)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Field, Query, Schema
 from pydantic import StrictInt
 
-from portal.api.doors import operation
+from portal.api.doors import Unfit, operation
 from portal.api.operations.tickets import ticket_by_key
 from portal.api.shapes import Paged, Versioned, bounded, moment, page
 from portal.core import limits
@@ -18,6 +18,7 @@ from tickets import questions
 from tickets.models import Question
 
 Place = Annotated[StrictInt, Field(ge=0, le=1000)]
+Number = Annotated[StrictInt, Field(ge=1, le=2**15 - 1)]
 
 
 class OptionOut(Schema):
@@ -29,6 +30,11 @@ class QuestionOut(Schema):
     # the number of the turn that asked
     turn: int
     agent: str
+    # its number among those of that turn, from 1
+    n: int
+    # question or permission; live: the turn that asked runs on, and waits for the answer
+    kind: str
+    live: bool
     # open, answered or set_aside
     state: str
     version: int
@@ -42,6 +48,8 @@ class QuestionOut(Schema):
     answer: str
     answered_by: str
     answered_at: str | None
+    # when a running agent had read the answer
+    delivered_at: str | None
 
 
 class Questions(Schema):
@@ -51,16 +59,17 @@ class Questions(Schema):
 
 
 class AnswerIn(Versioned):
+    n: Number = 1
     choice: Place | None = None
     text: str = ""
 
 
-def find_question(key: str, turn: int) -> Found | None:
+def find_question(key: str, turn: int, n: int = 1) -> Found | None:
     found = ticket_by_key(key)
     if found is None or not 0 < turn < 2**31:
         return None
     rows = Question.objects.select_related("ticket__project", "turn__agent_version__agent")
-    row = rows.filter(ticket=found.object, turn__seq=turn).first()
+    row = rows.filter(ticket=found.object, turn__seq=turn, n=n).first()
     return Found(row, found.scope) if row else None
 
 
@@ -68,6 +77,9 @@ def shown(question: Question) -> dict[str, Any]:
     return {
         "turn": question.turn.seq,
         "agent": question.turn.agent_version.agent.name,
+        "n": question.n,
+        "kind": question.kind,
+        "live": question.live,
         "state": question.state,
         "version": question.version,
         "text": question.text,
@@ -79,6 +91,7 @@ def shown(question: Question) -> dict[str, Any]:
         "answer": question.answer,
         "answered_by": question.answered_label,
         "answered_at": moment(question.answered_at),
+        "delivered_at": moment(question.delivered_at),
     }
 
 
@@ -106,10 +119,16 @@ def listed(request: HttpRequest, key: str, asked: Query[Paged]) -> dict[str, Any
     response=QuestionOut,
 )
 def answer(request: HttpRequest, key: str, turn: int, body: AnswerIn) -> dict[str, Any]:
-    """Answer it, once: an option by its place, words, or both; the next turn is given the answer."""
+    """Answer it, once: an option by its place, words, or both; the turn that waits, or the next one, is given it.
+
+    A turn that runs may ask several times: ``n`` says which of its questions is answered.
+    """
     text = bounded("text", body.text, limits.value("ANSWER_MAX_CHARS"))
+    found = find_question(key, turn, body.n)
+    if found is None:
+        raise Unfit("n", f"Turn {turn} has no question {body.n}.")
     answered = questions.answer(
-        request.found,  # type: ignore[attr-defined]
+        found.object,
         by=request.user,  # type: ignore[arg-type]
         choice=body.choice,
         text=text,

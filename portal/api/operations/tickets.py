@@ -14,7 +14,7 @@ from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
 from portal.core.models import User
 from reviews.models import FindingState
-from tickets import work
+from tickets import taking_over, work
 from tickets.keys import find_by_name
 from tickets.models import Ticket, TicketState
 from tickets.queries import seen_by
@@ -31,6 +31,8 @@ class TicketOut(Schema):
     state: str
     version: int
     allowed: list[str]
+    # who has taken it over from its agent; no turn begins then
+    taken_by: str
 
 
 class TicketWhole(TicketOut):
@@ -65,6 +67,12 @@ class WhyIn(Versioned):
     reason: str = Field("", max_length=2000)
 
 
+class HandBackIn(Versioned):
+    # empty: no agent goes on yet
+    agent: str = Field("", max_length=60)
+    message: str = ""
+
+
 class StopIn(Schema):
     reason: str = Field("", max_length=2000)
 
@@ -83,6 +91,7 @@ def shown(ticket: Ticket) -> dict[str, Any]:
         "state": ticket.state,
         "version": ticket.version,
         "allowed": verbs(ticket, ticket.state),
+        "taken_by": ticket.taken_label,
     }
 
 
@@ -146,6 +155,36 @@ def review(request: HttpRequest, key: str, body: AssignIn) -> dict[str, Any]:
 def stop(request: HttpRequest, key: str, body: StopIn) -> dict[str, Any]:
     """End the turn that waits or runs; a running one ends once its worker has heard of it."""
     return shown(work.stop(request.found, reason=_reason(body.reason) or "Stopped by the API."))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post", "/tickets/{key}/take", "api.ticket.take", within(Role.OPERATOR), find=ticket_by_key, response=TicketOut
+)
+def take(request: HttpRequest, key: str, body: WhyIn) -> dict[str, Any]:
+    """Take it over from its agent: its turn is stopped, and none begins until it is handed back."""
+    by = cast(User, request.user)
+    return shown(taking_over.take(request.found, by=by, reason=_reason(body.reason), expected_version=body.version))  # type: ignore[attr-defined]
+
+
+@operation(
+    "post",
+    "/tickets/{key}/hand-back",
+    "api.ticket.hand_back",
+    within(Role.OPERATOR),
+    find=ticket_by_key,
+    response=TicketOut,
+)
+def hand_back(request: HttpRequest, key: str, body: HandBackIn) -> dict[str, Any]:
+    """Hand it back: nobody has it any more, and the agent, where one is named, goes on with the message."""
+    message = bounded("message", body.message, limits.value("MESSAGE_MAX_CHARS"))
+    handed = taking_over.hand_back(
+        request.found,  # type: ignore[attr-defined]
+        by=cast(User, request.user),
+        agent=_agent(body.agent) if body.agent else None,
+        message=message,
+        expected_version=body.version,
+    )
+    return shown(handed)
 
 
 @operation(

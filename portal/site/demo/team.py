@@ -52,6 +52,7 @@ def _make(profile: Profile) -> Agent:
             agent=agent,
             number=1,
             adapter="plain",
+            trusted=True,
             command=profile.command,
             environment=["PATH", "LANG"],
             wall_seconds=WALL_SECONDS,

@@ -26,7 +26,7 @@ def agent(world: World, tmp_path: Path) -> Agent:
     Project.objects.filter(pk=world.mc.pk).update(repository=str(tmp_path))
     made = Agent.objects.create(name="mender")
     AgentVersion.objects.create(
-        agent=made, number=1, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60
+        agent=made, number=1, adapter="plain", trusted=True, command=["true"], wall_seconds=60, silence_seconds=60
     )
     return made
 
@@ -45,13 +45,14 @@ class TestTickets:
             "state": "open",
             "version": 1,
             "allowed": ["assign"],
+            "taken_by": "",
             "body": "secret words",
             "aliases": [],
             "findings": [],
             "messages": 0,
         }
         (row,) = call("get", "/tickets", world.viewer).json()["items"]
-        assert set(row) == {"key", "project", "title", "state", "version", "allowed"}
+        assert set(row) == {"key", "project", "title", "state", "version", "allowed", "taken_by"}
 
     def test_a_list_holds_what_its_reader_sees_newest_first(self, call: Call, world: World) -> None:
         for title in ("one", "two"):

@@ -55,6 +55,13 @@ def test_a_value_too_short_to_be_told_from_words_is_not_learnt() -> None:
     assert redact("short and longer") == f"short and {MARK}"
 
 
+def test_what_is_secret_for_a_while_is_cut_for_a_while() -> None:
+    redaction.learn(["learnt-before"])
+    with redaction.knowing("for-a-while"), redaction.knowing("learnt-before"):
+        assert redact("for-a-while learnt-before") == f"{MARK} {MARK}"
+    assert redact("for-a-while learnt-before") == f"for-a-while {MARK}"
+
+
 SHAPES = {
     "github": ("ghp_" + "a1B2" * 9, MARK),
     "gitlab": ("glpat-" + "a1B2" * 5, MARK),

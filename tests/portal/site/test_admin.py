@@ -191,6 +191,9 @@ PROFILE = {
     "silence_seconds": 60,
     "output_bytes": 100_000,
     "max_failures": 3,
+    "containment": "plain",
+    "network": "open",
+    "trusted": "on",
     "versions-TOTAL_FORMS": 0,
     "versions-INITIAL_FORMS": 0,
 }

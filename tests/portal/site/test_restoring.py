@@ -46,7 +46,7 @@ def busy() -> Job:
     Worker.objects.create(name="turns@gone:1:1", pool="turns", host="gone", pid=1)
     agent = Agent.objects.create(name="dev")
     AgentVersion.objects.create(
-        agent=agent, number=1, adapter="plain", command=["true"], wall_seconds=60, silence_seconds=60
+        agent=agent, number=1, adapter="plain", trusted=True, command=["true"], wall_seconds=60, silence_seconds=60
     )
     trials.ask(agent)
     [claim] = claims.claim("turns", [trials.KIND], worker="turns@gone:1:1", most=1)

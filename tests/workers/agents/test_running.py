@@ -27,6 +27,7 @@ def profile(**changes: Any) -> AgentVersion:
     fields: dict[str, Any] = {
         "agent": Agent(name="claude-dev"), "number": 1, "adapter": "plain", "command": ["agent", "-p"], "resume": [],
         "environment": [], "secrets": {}, "wall_seconds": 600, "silence_seconds": 60, "output_bytes": 5000,
+        "trusted": True,
     }  # fmt: skip
     return AgentVersion(**fields | changes)
 
@@ -47,6 +48,25 @@ def judged(folder: Path, adapter: str, *lines: dict[str, Any] | str, code: int =
 
 
 class TestCommand:
+    def test_the_model_stands_where_the_command_has_a_place_for_it(self, tmp_path: Path) -> None:
+        version = profile(model="opus-9", command=["a", "--model={model}"], resume=["a", "{model}", "{session}"])
+        assert command(version, tmp_path).argv == ("a", "--model=opus-9")
+        assert command(version, tmp_path, session="s").argv == ("a", "opus-9", "s")
+
+    def test_bounds_of_its_processes_have_the_kernels_names(self, tmp_path: Path) -> None:
+        bounds = {"cpu_seconds": 1, "file_bytes": 2, "open_files": 3, "processes": 4, "memory_bytes": 5}
+        assert command(profile(limits=bounds), tmp_path).limits == {
+            "cpu": 1, "fsize": 2, "nofile": 3, "nproc": 4, "as": 5,
+        }  # fmt: skip
+
+    def test_in_a_box_its_home_is_its_own_whatever_the_profile_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", "/home/worker")
+        made = command(profile(environment=["HOME"], containment="bubblewrap"), tmp_path)
+        assert made.env["HOME"] == str(tmp_path / "home")
+        assert made.argv[0].endswith("bwrap")
+
     def test_a_fresh_session_has_our_name_where_the_command_has_a_place_for_it(self, tmp_path: Path) -> None:
         version = profile(command=["goose", "-n", "{session}", "--tag={session}"], resume=["goose", "-r", "{session}"])
         made = command(version, tmp_path)
@@ -149,6 +169,14 @@ class TestJudge:
         assert ran.session_id == "own-2"
         ran = judged(tmp_path, "goose", {"type": "complete"}, profile=named, name="own-2", session="own-1")
         assert ran.session_id == "own-1"
+
+    def test_the_calls_of_tools_are_counted(self, tmp_path: Path) -> None:
+        call = {
+            "type": "assistant",
+            "message": {"content": [{"type": "tool_use", "id": "t", "name": "B", "input": {}}]},
+        }
+        assert judged(tmp_path, "claude", call, self.CLAUDE).tools == 1
+        assert judged(tmp_path, "claude", self.CLAUDE).tools == 0
 
     @pytest.mark.parametrize("session", ["--evil", "a\nb", "x" * 201])
     def test_a_session_that_could_not_be_resumed_safely_is_none(self, tmp_path: Path, session: str) -> None:

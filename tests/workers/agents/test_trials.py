@@ -16,7 +16,7 @@ from portal.core.models import Activity
 from portal.core.unit import unit_of_work
 from tests.workers.racing import race
 from workers import claims, queue
-from workers.agents import breakers, trials
+from workers.agents import breakers, containment, trials
 from workers.ending import end_attempt
 from workers.models import Agent, AgentVersion, AttemptOutput, Breaker, Job, Outcome, Trial
 
@@ -29,7 +29,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "workers" / "agents" / "example
 def profile(db: None) -> Callable[..., AgentVersion]:
     def make(*command: str, **changes: Any) -> AgentVersion:
         agent, _ = Agent.objects.get_or_create(name="dev")
-        fields: dict[str, Any] = {"adapter": "plain", "wall_seconds": 600, "silence_seconds": 60}
+        fields: dict[str, Any] = {"adapter": "plain", "trusted": True, "wall_seconds": 600, "silence_seconds": 60}
         number = agent.versions.count() + 1
         return AgentVersion.objects.create(agent=agent, number=number, command=list(command), **fields | changes)
 
@@ -60,6 +60,15 @@ def test_an_agent_that_works_passes_and_is_seen_to(profile: Any, drain: DrainOnc
     )
     assert (trial.state, trial.exit_code, trial.session_id, trial.cost_usd) == ("passed", 0, "", None)
     assert trial.ended_at is not None
+    assert [step["ok"] for step in trial.steps] == [None, None, True, None, None, True, True, None]
+    assert [step["text"] for step in trial.steps][2:] == [
+        "It started, and exited with code 0.",
+        "It named no session to go on with.",
+        "It told of no use of a tool.",
+        "The agent signalled DONE.",
+        "It made a commit.",
+        "It told of no cost.",
+    ]
     job = Job.objects.get()
     assert (job.state, job.lane, job.pool, job.audience) == ("succeeded", trial.agent_version.agent.lane, "turns", "")
     output = AttemptOutput.objects.filter(attempt_id=trial.attempt_id).values_list("text", flat=True)
@@ -99,6 +108,30 @@ def test_what_it_cost_and_its_session_are_told(profile: Any, drain: DrainOnce, t
     trial = tried(profile("/bin/cat", str(lines), adapter="claude"), drain)
     assert (trial.state, trial.session_id, trial.cost_usd) == ("failed", "s-7", Decimal("0.0123"))
     assert "Its session is s-7. It cost 0.0123 US dollars." in trial.verdict
+
+
+def test_in_a_box_it_works_as_well_and_says_so(profile: Any, drain: DrainOnce) -> None:
+    box = {"containment": "bubblewrap", "network": "none", "trusted": False, "readable": [str(EXAMPLES)]}
+    trial = tried(profile(*example("editing_agent.py"), **box), drain)
+    assert (trial.state, trial.steps[0]["text"][:11]) == ("passed", "Bubblewrap:")
+
+
+def test_in_a_wrapper_it_works_as_well(profile: Any, drain: DrainOnce) -> None:
+    around = {"containment": "wrapper", "trusted": False, "wrapper": ["/usr/bin/nice", "-n", "5", "{command}"]}
+    trial = tried(profile(*example("editing_agent.py"), **around), drain)
+    assert (trial.state, trial.steps[0]["text"][:8]) == ("passed", "Wrapper:")
+
+
+def test_as_root_a_plain_profile_that_is_not_trusted_is_not_started(
+    profile: Any, drain: DrainOnce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containment, "is_root", lambda: True)
+    trial = tried(profile("true", trusted=False), drain)
+    assert (trial.state, trial.verdict, trial.steps) == (
+        "failed",
+        containment.AS_ROOT,
+        [{"ok": False, "text": containment.AS_ROOT}],
+    )
 
 
 def test_it_takes_no_longer_than_its_own_limit(profile: Any, drain: DrainOnce, limit: Any) -> None:

@@ -44,7 +44,10 @@ class BlockAdapter(StreamAdapter):
         return self.usage_of((count(usage, name) for name in names), None, scope)
 
     def _started(self, said: Json) -> Iterator[Event]:
-        self.outcome = None  # several prompts in one process: each has its own beginning and result
+        # Several prompts in one process: each has its own beginning, signal and result.
+        if self.outcome is not None:
+            self._signals.begin_round()
+        self.outcome = None
         if self.first(f"session {words(said, 'session_id')}"):
             yield SessionStarted(self.at, words(said, "session_id"), words(said, "model") or None)
 

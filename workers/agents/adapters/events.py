@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class SignalKind(StrEnum):
@@ -104,13 +105,17 @@ class Error:
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal that was valid when it was read: this turn's nonce and ticket."""
+    """A signal that was valid when it was read: this turn's nonce and ticket.
+
+    `round` counts the prompts of one run: who is told more begins anew, and its last word counts.
+    """
 
     offset: int
     kind: SignalKind
     ticket: str
     nonce: str
     payload: str | Mapping[str, object]
+    round: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,9 @@ class Result:
     ok: bool
     text: str
 
+
+# The result of a program whose signal is its result, and which printed none.
+UNSIGNALLED: Final = Result(False, "The output holds no valid signal.")
 
 Event = SessionStarted | Text | ToolCall | ToolResult | Permission | Usage | Error | Signal | Refused | Other | Result
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 SESSION: Final = "{session}"  # stands in a command where the session's name belongs
+MODEL: Final = "{model}"  # and where that of the model does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,13 +15,19 @@ class Launch:
     """Commands as lists, for no shell. All read the prompt from standard input, which must then end.
 
     An empty command: any program may be one. `resume` is the whole command that goes on with a session; empty
-    where none can. `unattended` are arguments to add to either, which let it act without asking. `environment`
-    is advised and holds no secrets. `exit_codes` are known meanings; 0 is an end, and no proof of a good one.
+    where none can. `unattended` are arguments to add to either, which let it act without asking; with those of
+    `asking`, instead, it asks on its output, its standard input stays open, and its prompt is a line of JSON.
+    `model` are arguments that choose one. `version` follows the program, which then prints its version.
+    `environment` is advised and holds no secrets. `exit_codes` are known meanings; 0 is an end, and no proof of a
+    good one.
     """
 
     command: tuple[str, ...]
     resume: tuple[str, ...] = ()
     unattended: tuple[str, ...] = ()
+    asking: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    version: tuple[str, ...] = ("--version",)
     environment: Mapping[str, str] = field(default_factory=dict)
     exit_codes: Mapping[int, str] = field(default_factory=dict)
 
@@ -31,11 +38,13 @@ class Launch:
         return tuple(part.replace(SESSION, session) for part in self.resume)
 
 
+PERMISSIONS_ON_STDIO: Final = ("--permission-prompt-tool", "stdio")
 _CLAUDE = ("claude", "-p", "--output-format", "stream-json", "--verbose")
 CLAUDE: Final = Launch(
     command=_CLAUDE,
     resume=(*_CLAUDE, "--resume", SESSION),
     unattended=("--dangerously-skip-permissions",),
+    asking=("--input-format", "stream-json", *PERMISSIONS_ON_STDIO),
     environment={
         "CLAUDE_CODE_MAX_RETRIES": "2",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -48,12 +57,15 @@ CLAUDE: Final = Launch(
         1: "the model API failed, a limit was reached, or it was started wrongly",
         143: "ended by SIGTERM",
     },
+    model=("--model", MODEL),
 )
 
 CODEX: Final = Launch(
     command=("codex", "exec", "--json", "--skip-git-repo-check", "-s", "workspace-write", "-"),
     resume=("codex", "exec", "resume", "--json", "--skip-git-repo-check", SESSION, "-"),
+    unattended=("--dangerously-bypass-approvals-and-sandbox",),
     exit_codes={1: "the turn failed, or there is no such session", 2: "it was started wrongly"},
+    model=("-m", MODEL),
 )
 
 _GEMINI = ("gemini", "--output-format", "stream-json")
@@ -72,6 +84,7 @@ GEMINI: Final = Launch(
         145: "the model API answered 401",
         244: "the model API answered 500",
     },
+    model=("-m", MODEL),
 )
 
 _GOOSE = ("goose", "run", "-q", "--output-format", "stream-json", "--no-profile", "--with-builtin", "developer")
@@ -85,6 +98,7 @@ GOOSE: Final = Launch(
         0: "the end of a run, also where the model API failed",
         1: "the model API refused the key, a tool needed approval, or there is no such session",
     },
+    model=("--model", MODEL),
 )
 
 _OPENCODE = ("opencode", "run", "--format", "json")
@@ -97,6 +111,7 @@ OPENCODE: Final = Launch(
         0: "the end of a run, also where a permission was refused and nothing was answered",
         1: "the model API failed, or there is no such session",
     },
+    model=("-m", MODEL),
 )
 
 _QWEN = ("qwen", "--bare", "--output-format", "stream-json")
@@ -105,4 +120,5 @@ QWEN: Final = Launch(
     resume=(*_QWEN, "--resume", SESSION),
     unattended=("-y",),
     exit_codes={1: "the model API failed, or it was started wrongly"},
+    model=("-m", MODEL),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from workers.agents.adapters.events import Event, Result
+from workers.agents.adapters.events import UNSIGNALLED, Event, Result
 from workers.agents.adapters.launches import Launch
 from workers.agents.adapters.reader import LineReader
 from workers.agents.adapters.signals import Signals
@@ -28,7 +28,7 @@ class PlainAdapter:
         events: list[Event] = [self._signals.read(line) for line in self._reader.finish()]
         match self._signals.count:
             case 0:
-                result = Result(False, "The output holds no valid signal.")
+                result = UNSIGNALLED
             case 1:
                 result = Result(True, "The output holds one valid signal.")
             case count:

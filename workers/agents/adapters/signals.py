@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from dataclasses import replace
 
 from portal.core.storable import storable
 from workers.agents.adapters.events import ErrorCode, Refused, Signal, SignalKind, Text
@@ -26,17 +27,22 @@ def asked_for(ticket: str, nonce: str) -> str:
 
 
 class Signals:
-    """Reads lines for the turn with this nonce and ticket, which signals once."""
+    """Reads lines for the turn with this nonce and ticket, which signals once in each round."""
 
     def __init__(self, nonce: str, ticket: str) -> None:
         self.nonce, self.ticket = nonce, ticket
-        self.count = 0
+        self.count = self.round = 0
+
+    def begin_round(self) -> None:
+        """The agent was told more and begins anew: it signals again."""
+        self.round, self.count = self.round + 1, 0
 
     def read(self, line: Line) -> Text | Refused | Signal:
         """Say what one line means to the turn."""
         event = read_line(line, self.nonce, self.ticket)
         if isinstance(event, Signal):
             self.count += 1
+            event = replace(event, round=self.round)
             if self.count > 1:
                 return Refused(line.offset, ErrorCode.SECOND_SIGNAL, "Protocol error: a second valid signal.", event)
         return event

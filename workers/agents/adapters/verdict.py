@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from portal.core.redaction import redact
-from workers.agents.adapters.events import Error, ErrorCode, Event, Refused, Result, Signal
+from workers.agents.adapters.events import (
+    UNSIGNALLED,
+    Error,
+    ErrorCode,
+    Event,
+    Refused,
+    Result,
+    Signal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from workers.agents.adapters.signals import same
 from workers.supervision.child import ExitRecord
 
 SHOWN_CHARS: Final = 200
+# Too many requests, and a provider that is overloaded: who comes later is let through.
+_LIMITED: Final = {429, 529}
 
 
 class State(StrEnum):
@@ -39,11 +52,26 @@ class Verdict:
     state: State
     text: str
     signal: Signal | None = None
+    # the last that its provider answered: not now, too many ask
+    limited: bool = False
 
 
-def verdict(events: Iterable[Event], record: ExitRecord, nonce: str, ticket: str) -> Verdict:
-    """Judge a turn: exactly one valid signal, a good result, exit code 0, and nobody on our side ended it."""
+def verdict(
+    events: Iterable[Event], record: ExitRecord, nonce: str, ticket: str, told: Signal | None = None
+) -> Verdict:
+    """Judge a turn: exactly one valid signal, a good result, exit code 0, and nobody on our side ended it.
+
+    Of a run that was told more, the last round that signalled counts. ``told`` is the signal that the agent gave
+    by a tool: a line of the same kind beside it says the same twice, one of another kind is a second signal.
+    """
     heard = _hear(events, nonce, ticket)
+    if told:
+        heard.tell(told)
+    found = _judge(heard, record)
+    return replace(found, limited=heard.limited and not found.ok and found.signal is None)
+
+
+def _judge(heard: _Heard, record: ExitRecord) -> Verdict:
     signal = heard.signals[0] if heard.signals else None
     reported = f" It reported: {heard.reason}" if heard.reason else ""
     said = f" It had signalled {signal.kind}." if signal else reported
@@ -73,6 +101,17 @@ class _Heard:
     codes: set[ErrorCode] = field(default_factory=set)
     reason: str = ""  # for which the agent gave up, in one line
     ended_well: bool = True
+    limited: bool = False  # the last that its provider answered
+    unsignalled: bool = False  # nothing is wrong with its result but the signal that it did not print
+
+    def take(self, signal: Signal) -> None:
+        if self.signals and self.signals[-1].round < signal.round:
+            self.signals, self.codes = [], set()
+        self.signals.append(signal)
+
+    def tell(self, told: Signal) -> None:
+        self.signals = [told, *(signal for signal in self.signals if signal.kind is not told.kind)]
+        self.ended_well = self.ended_well or self.unsignalled
 
 
 def _hear(events: Iterable[Event], nonce: str, ticket: str) -> _Heard:
@@ -81,13 +120,17 @@ def _hear(events: Iterable[Event], nonce: str, ticket: str) -> _Heard:
     for event in events:
         match event:
             case Signal() if same(event.nonce, nonce) and same(event.ticket, ticket) and len(heard.signals) < 2:
-                heard.signals.append(event)
+                heard.take(event)
             case Refused():
                 heard.codes.add(event.code)
-            case Error(fatal=True):
-                heard.reason = redact(" ".join(event.message[:SHOWN_CHARS].split()))
+            case Error():
+                heard.limited = heard.limited if event.status is None else event.status in _LIMITED
+                if event.fatal:
+                    heard.reason = redact(" ".join(event.message[:SHOWN_CHARS].split()))
+            case Text() | ToolCall() | ToolResult():
+                heard.limited = False
             case Result():
-                heard.ended_well = event.ok
+                heard.ended_well, heard.unsignalled = event.ok, event == UNSIGNALLED
                 heard.reason = "" if event.ok else heard.reason
     return heard
 

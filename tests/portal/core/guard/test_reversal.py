@@ -113,6 +113,28 @@ def test_each_later_migration_goes_back_and_forward_with_its_rows(filled: Databa
         assert structure.read(connection) == before
 
 
+SEVERAL = """
+import django; django.setup()
+from tests.tickets import build
+from tickets.models import Project, Question
+turn = build.turn(build.ticket(Project.objects.get()))
+for n, state in ((1, "set_aside"), (2, "open")):
+    Question.objects.create(ticket=turn.ticket, turn=turn, n=n, state=state, text=f"Question {n}")
+"""
+
+
+def test_of_several_questions_of_a_turn_the_last_one_goes_back(filled: Database) -> None:
+    done = filled.run(sys.executable, "-c", SEVERAL)
+    assert done.returncode == 0, done.stderr
+    with filled.connected() as connection:
+        before = structure.read(connection)
+        call_command("migrate", "tickets", "0004", database="own", verbosity=0)
+        (row,) = rows(connection, structure.read(connection))["tickets_question"]
+        assert (row["text"], row["state"]) == ("Question 2", "open")
+        call_command("migrate", "tickets", database="own", verbosity=0)
+        assert structure.read(connection) == before
+
+
 def applied(connection: BaseDatabaseWrapper) -> list[tuple[str, str]]:
     """The later migrations in the order in which they can be applied."""
     plan = MigrationExecutor(connection).loader.graph

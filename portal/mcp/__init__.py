@@ -1,0 +1,1 @@
+"""The MCP endpoint: the tools by which the agent of a running turn speaks to the portal."""
