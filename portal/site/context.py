@@ -57,7 +57,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "theme": user.theme,
         "tallies": SimpleLazyObject(lambda: counted.tallies),
         "bell": SimpleLazyObject(lambda: counted.bell),
-        "standing": _standing(),
+        "schema_standing": _standing(),
         "version": health.release(),
         "navigation": (
             ("", WORK),

@@ -53,3 +53,9 @@ def test_a_page_shows_them_and_says_what_they_count(world: World, fill: Fill, cl
     page = client.get("/status/").content.decode()
     assert 'Tickets<span class="n" title="9 not done">9<span class="vh"> not done</span></span>' in page
     assert "Shiproom " in page and "Schema matches" in page
+
+
+def test_what_is_said_of_the_schema_stands_on_no_form_of_the_admin(world: World, client: Any) -> None:
+    client.force_login(world.admin, "allauth.account.auth_backends.AuthenticationBackend")
+    assert "Schema matches" in client.get("/status/").content.decode()
+    assert 'class="standing"' not in client.get("/admin/workers/agent/add/").content.decode()
