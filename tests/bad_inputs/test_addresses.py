@@ -12,7 +12,9 @@ from tests.bad_inputs.sending import FORM, Sender
 from tests.walking.routes import Route, all_routes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600), pytest.mark.usefixtures("unwatched")]
-NO_NUMBERS = [2**31, 2**63, 2**200, "-1", "1e3", "0x1", "١", "%00", "%ED%A0%80", "%2e%2e%2f1"]
+NO_NUMBERS = [2**31, 2**63, 2**200, "%00", "%ED%A0%80", "-1", "1e3", "0x1", "١", "%2e%2e%2f1"]
+# Those that an engine is asked about; the others are refused before it.
+ASKED = NO_NUMBERS[:5]
 QUERIES = [
     "q=%ED%A0%80&state=open&state=closed&project=MC&project=ZZ&severity=x&kind=%F0&user__password__startswith=p",
     f"before={2**63}&p={10**9}&page={10**9}&o=9.-9.x&limit=-1&id__exact=1e3&sort=password",
@@ -27,12 +29,13 @@ def names_a_row(route: Route) -> bool:
     return bool(route.parameters) and not route.path.startswith("accounts/")
 
 
-def test_what_is_no_number_of_a_row_is_missing_at_every_address(sender: Sender) -> None:
+def test_what_is_no_number_of_a_row_is_missing_at_every_address(sender: Sender, pytestconfig: pytest.Config) -> None:
+    numbers = ASKED if pytestconfig.getoption("part") == "engine" else NO_NUMBERS
     found = []
     for route in filter(names_a_row, all_routes()):
         good = sender.objects.of(route.path)
         for name in route.parameters:
-            for number in NO_NUMBERS:
+            for number in numbers:
                 text = f"MC-{number}" if name == "key" and not route.path.startswith("projects") else str(number)
                 status, location = ask(sender, route, route.address({**good, name: text}))
                 # The admin says so on its first page.
