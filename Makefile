@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := portal workers tickets reviews deployments tests manage.py
 
-.PHONY: env env-dev up test test-fast pictures lint style types layers templates deployable fmt lock manifests clean
+.PHONY: env env-dev up test test-fast cli-test pictures lint style types layers templates deployable fmt lock manifests clean
 
 env: $(VENV)/.installed
 env-dev: $(VENV)/.installed-dev
@@ -33,6 +33,19 @@ test: env-dev
 
 test-fast: env-dev
 	@$(BIN)/python -m tests.run --engine sqlite -m "not slow and not browser and not processes" $(ARGS)
+
+# Real coding agents through the whole portal, against a model's API of the suite's own. They come from npm's registry.
+CLIS := node@22.23.3 @anthropic-ai/claude-code@2.1.329 @openai/codex@0.169.0 @aaif/goose-binary-linux-x64@1.52.0
+
+build/clis/.installed: Makefile
+	@command -v npm >/dev/null || \
+		{ echo "shiproom: npm is missing (on Debian: apt-get install npm); it fetches the agents and a Node for them." >&2; exit 2; }
+	@mkdir -p build/clis
+	npm install --prefix build/clis --no-save --no-package-lock --no-fund --no-audit --loglevel error $(CLIS)
+	@touch $@
+
+cli-test: env-dev build/clis/.installed
+	@$(BIN)/python -m pytest -q --part clis tests/clis $(ARGS)
 
 # The tour of README, walked; its pictures are then those of the docs.
 pictures: env-dev

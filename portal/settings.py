@@ -22,7 +22,7 @@ from django.core.validators import validate_email
 
 from portal.core import limits
 from portal.core.keys import KeyRefused, installation_key
-from portal.core.variables import address, flag, number, refuse, text
+from portal.core.variables import address, flag, hosts, number, refuse, text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -192,6 +192,7 @@ if FAILPOINTS_DIR is not None and (SECURE or HOST not in {"127.0.0.1", "::1", "l
 if FAILPOINTS_DIR is not None and not FAILPOINTS_DIR.is_dir():
     refuse("FAILPOINTS_DIR", f"{FAILPOINTS_DIR} is not a folder.")
 
+REPOSITORY_HOSTS, REPOSITORY_LOCAL = hosts("REPOSITORY_HOSTS"), flag("REPOSITORY_LOCAL", True)
 # Where PostgreSQL's own programs are; without it they are looked for.
 PG_BIN_DIR = text("PG_BIN_DIR")
 if PG_BIN_DIR and not Path(PG_BIN_DIR).is_dir():

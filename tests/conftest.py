@@ -18,7 +18,7 @@ import pytest
 from tests.engines import postgresql, valkey
 
 # Marks that a part is without. What a page shows is asked in detail on PostgreSQL; that every page opens, for everybody
-# who may, is walked on SQLite, where a browser looks at each of them too. Real agents are installed by ``make cli-test``.
+# who may, is walked on SQLite, where a browser looks at each of them too. Real agents are part of ``make cli-test``.
 LEFT_OUT = {"all": {"cli"}, "engine": {"cli", "once"}, "embedded": {"cli", "pages"}, "clis": set[str]()}
 
 _ground: list[valkey.Valkey | postgresql.PostgreSQL] = []

@@ -15,7 +15,8 @@ from typing import Final
 from portal.core import limits
 from portal.core.redaction import redact
 from portal.core.storable import storable
-from tickets import git
+from tickets import git, leaks
+from tickets.leaks import Leaks
 from tickets.pristine import Pristine, pristine
 
 COMMITS: Final = 50
@@ -48,6 +49,8 @@ class Change:
     outside_count: int
     uncommitted: list[str]
     uncommitted_count: int
+    # what looks like a secret in the added lines
+    leaks: Leaks
     history_kept: bool
     moved: bool
 
@@ -81,6 +84,7 @@ def of(folder: Path, *, base: str, head: str, target: str, allowed_paths: Sequen
             outside_count=len(outside),
             uncommitted=uncommitted[:NAMED],
             uncommitted_count=len(uncommitted),
+            leaks=leaks.between(objects, before, head),
             history_kept=objects.is_ancestor(base, head),
             moved=head != base,
         )

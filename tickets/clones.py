@@ -18,24 +18,21 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 from django.conf import settings
 
 from portal.core import limits
-from portal.core.redaction import redact
-from tickets import git
+from tickets import git, remotes
 from tickets.models import Project
 from tickets.pristine import lay_out
 from workers.failures import BadInput, JobFailed
 
 # Branches under names of their own; tags as they are.
 _REFSPECS: Final = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-_SCHEMES: Final = ("https", "http", "ssh", "git", "file", "git+ssh", "ssh+git")
-# host:path and user@host:path, as ssh has them; never helper::address.
-_SSH: Final = re.compile(r"\w[\w.-]*(@\w[\w.-]*)?:(?!:|//).+", re.ASCII)
 # Agents fetch by this clone and never push: accepted work is pushed by the portal.
 _NO_PUSH: Final = "/nonexistent/accepted-work-is-pushed-by-the-portal"
+# Settings of a repository that count for a fetch by address; an agent in plain mode can write them.
+_LEADING: Final = r"^(url|http|credential|include|includeif)\.|^extensions\.worktreeconfig$"
 _LOOK_SECONDS: Final = 0.05
 _LOCKS: Final = ("config.lock", "packed-refs.lock", "shallow.lock")
 
@@ -51,25 +48,6 @@ class Fetched:
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What git fetches from and pushes to. A local one may belong to another user of this machine."""
-
-    url: str
-    local: bool
-
-    @property
-    def upload(self) -> tuple[str, ...]:
-        return ("--upload-pack=git -c 'safe.directory=*' upload-pack",) if self.local else ()
-
-    @property
-    def receive(self) -> tuple[str, ...]:
-        """A clean checkout of the branch follows a push; one with edits refuses it."""
-        if not self.local:
-            return ()
-        return ("--receive-pack=git -c 'safe.directory=*' -c receive.denyCurrentBranch=updateInstead receive-pack",)
-
-
 def folder() -> Path:
     found: Path = settings.DATA_DIR / "clones"
     found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,26 +56,6 @@ def folder() -> Path:
 
 def path_of(project: Project) -> Path:
     return folder() / f"{project.key}.git"
-
-
-def source(project: Project) -> Source:
-    """Where the project's repository is. Raises ``BadInput`` where no git repository can be."""
-    named = project.repository
-    if not named:
-        raise BadInput(f"The project {project.key} names no repository.")
-    scheme, separator, rest = named.partition("://")
-    if named.startswith("/"):
-        _must_be_whole(project, named)
-        return Source(named, True)
-    if scheme == "file" and separator:
-        _must_be_whole(project, unquote(rest))
-        return Source(named, True)
-    if git.printable(named) == named and (scheme in _SCHEMES if separator else _SSH.fullmatch(named)):
-        return Source(named, False)
-    raise BadInput(
-        f"The repository {_shown(named)} of project {project.key} is neither an absolute path nor an address that"
-        f" begins with one of: {', '.join(f'{known}://' for known in _SCHEMES)}."
-    )
 
 
 @contextmanager
@@ -126,7 +84,7 @@ def fetched(project: Project) -> Fetched:
     Raises ``BadInput`` where the repository, or the branch in it, is not
     there; ``GitFailed`` where it cannot be reached now.
     """
-    found = source(project)
+    found = remotes.source(project)
     path = path_of(project)
     with locked(project):
         _clear(project, path)
@@ -145,22 +103,11 @@ def named(project: Project, name: str) -> str:
     Names in the clone can be moved by an agent; what is asked for there is not looked up here. Raises
     ``BadInput`` or ``GitFailed``.
     """
-    found = source(project)
+    found = remotes.source(project)
     wanted = (f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}")
-    said = _asked(project, path_of(project), found, "ls-remote", *found.upload, "--", found.url, *wanted)
+    said = remotes.asked(project, folder(), found, "ls-remote", *found.upload, "--", found.url, *wanted)
     there = {ref: commit for commit, _, ref in (line.partition("\t") for line in said.splitlines())}
     return next((there[ref] for ref in wanted if ref in there), "")
-
-
-def _must_be_whole(project: Project, path: str) -> None:
-    # Unlike Path.is_dir, which raises where a folder above may not be entered.
-    if not os.path.isdir(path):
-        raise BadInput(f"The repository {_shown(path)} of project {project.key} is not there on this worker's machine.")
-    if any(os.path.exists(os.path.join(path, name)) for name in ("shallow", ".git/shallow")):
-        raise BadInput(
-            f"The repository {_shown(path)} of project {project.key} is a shallow clone: its history is cut."
-            " Run git fetch --unshallow in it."
-        )
 
 
 def _wait(descriptor: int, project: Project) -> None:
@@ -196,7 +143,7 @@ def _clear_old(lock: Path) -> None:
         pass
 
 
-def _make(project: Project, path: Path, found: Source) -> None:
+def _make(project: Project, path: Path, found: remotes.Source) -> None:
     """Under another name until it is whole: what has the name of the clone can be believed."""
     half = folder() / f".{project.key}-{secrets.token_hex(8)}"
     half.mkdir(mode=0o700)
@@ -209,14 +156,20 @@ def _make(project: Project, path: Path, found: Source) -> None:
         shutil.rmtree(half, ignore_errors=True)
 
 
-def _object_format(project: Project, half: Path, found: Source) -> str:
+def _object_format(project: Project, half: Path, found: remotes.Source) -> str:
     """As the length of its names tells, before there is a repository to hold them."""
-    first = _asked(project, half, found, "ls-remote", *found.upload, "--", found.url).partition("\t")[0]
+    first = remotes.asked(project, half, found, "ls-remote", *found.upload, "--", found.url).partition("\t")[0]
     return "sha256" if len(first) == 64 else "sha1"
 
 
-def _point(path: Path, found: Source) -> None:
-    """The name that agents have for the repository leads where the project says now."""
+def _point(path: Path, found: remotes.Source) -> None:
+    """The name that agents have for the repository leads where the project says now.
+
+    What would lead our own fetch elsewhere, or tell somebody of how it signs in, is taken out of the settings.
+    """
+    own = ("config", "--file", str(path / "config"))
+    for name in set(git.names(git.run(path, *own, "-z", "--name-only", "--get-regexp", _LEADING).out)):
+        git.git(path, *own, "--unset-all", os.fsdecode(name))
     if _setting(path, "remote.origin.url") == found.url:
         return
     git.git(path, "config", "--replace-all", "remote.origin.url", found.url)
@@ -228,29 +181,18 @@ def _setting(path: Path, name: str) -> str:
     return git.run(path, "config", "--get", name).text.strip()
 
 
-def _fetch(project: Project, path: Path, found: Source) -> None:
+def _fetch(project: Project, path: Path, found: remotes.Source) -> None:
     options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
     # By address and not by name: what an agent set for the remote does not count.
     upload = found.upload or ("--upload-pack=git-upload-pack",)
-    _asked(project, path, found, "fetch", *options, *upload, "--", found.url, *_REFSPECS)
+    remotes.asked(project, path, found, "fetch", *options, *upload, "--", found.url, *_REFSPECS)
 
 
-def _default_branch(project: Project, found: Source) -> str:
+def _default_branch(project: Project, found: remotes.Source) -> str:
     """The branch that the repository's HEAD points at. Empty where it has no commit, or HEAD is none of a branch."""
-    said = _asked(project, path_of(project), found, "ls-remote", *found.upload, "--symref", "--", found.url, "HEAD")
+    said = remotes.asked(project, folder(), found, "ls-remote", *found.upload, "--symref", "--", found.url, "HEAD")
     pointed = re.match(r"ref: refs/heads/(\S+)\tHEAD", said)
     return pointed[1] if pointed else ""
-
-
-def _asked(project: Project, where: Path, found: Source, *arguments: str) -> str:
-    output = git.run(where, *arguments, seconds=limits.value("CLONE_SECONDS"))
-    if found.local and output.code != 0 and "does not appear to be a git repository" in output.err:
-        raise BadInput(f"{_shown(found.url)}, the repository of project {project.key}, is no git repository.")
-    if output.code != 0:
-        raise git.GitFailed(
-            f"The repository {_shown(found.url)} of project {project.key} cannot be read now: {git.reason(output.err)}"
-        )
-    return output.text.strip()
 
 
 def _target(project: Project, path: Path, branch: str) -> str:
@@ -259,13 +201,9 @@ def _target(project: Project, path: Path, branch: str) -> str:
         output = git.run(path, "show-ref", "--verify", "--hash", "--", f"refs/remotes/origin/{branch}")
         if output.code == 0:
             return output.text.strip()
-    where = f"The repository {_shown(project.repository)} of project {project.key}"
+    where = f"The repository {remotes.shown(project.repository)} of project {project.key}"
     if not git.git(path, "for-each-ref", "--count=1", "refs/remotes/origin"):
         raise BadInput(f"{where} has no commit yet.")
     if not branch:
         raise BadInput(f"{where} has no branch checked out; an owner can name the target branch of the project.")
-    raise BadInput(f"{where} has no branch {_shown(branch)}, into which accepted work would go.")
-
-
-def _shown(name: str) -> str:
-    return git.printable(redact(name))[:300]
+    raise BadInput(f"{where} has no branch {remotes.shown(branch)}, into which accepted work would go.")

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from portal.core import limits
 from portal.core.lifecycle import Refused
 from portal.core.unseen import is_unseen
+from tickets import host_keys as host_keys_of
 from tickets import policy
 
 HIGHEST_ID: Final = 2**63 - 1
@@ -180,6 +181,21 @@ def repository(more: str = "", **options: Any) -> Checked:
         required=False,
         help_text=f"A path on the machine of the workers, or a URL that git can fetch there, without a password.{more}",
         **options,
+    )
+
+
+def secret_name(label: str, help_text: str, **options: Any) -> Words:
+    return Words(limit=80, label=label, required=False, help_text=help_text, **options)
+
+
+def host_keys(widget: forms.Widget) -> Lines:
+    return Lines(
+        limit=host_keys_of.MOST_CHARS,
+        label="Host keys",
+        required=False,
+        widget=widget,
+        help_text="Lines of known_hosts for the repository’s host, as those who run it publish them. No host with"
+        " another key is spoken to.",
     )
 
 

@@ -13,6 +13,7 @@ from django.core.validators import validate_email
 from portal.core import limits
 from portal.core.access import Role
 from portal.core.models import User
+from tickets import policy
 from tickets.fields import (
     Files,
     Form,
@@ -25,7 +26,7 @@ from tickets.fields import (
     reason,
     repository,
 )
-from tickets.models import MergeStrategy, Project, Question, TicketState
+from tickets.models import Landing, MergeStrategy, Project, Question, TicketState
 from tickets.queries import assignable
 from tickets.rights import projects_with
 from workers.models import Agent
@@ -106,7 +107,7 @@ class OfProject(Versioned):
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(field, forms.ChoiceField):
-            return str(dict(MergeStrategy.choices)[value])
+            return str(dict(field.choices)[value])  # type: ignore[arg-type]
         return str(field.prepare_value(value))
 
 
@@ -114,6 +115,16 @@ class SettingsForm(OfProject):
     name = "settings"
     title = Words(limit=100, label="Name")
     repository = repository()
+
+    def __init__(self, project: Project, data: Any = None) -> None:
+        super().__init__(project, data)
+        self.project = project
+
+    def clean_repository(self) -> str:
+        asked = str(self.cleaned_data["repository"])
+        if problem := policy.moved_problem(self.project, asked):
+            raise ValidationError(problem)
+        return asked
 
 
 class PolicyForm(OfProject):
@@ -125,6 +136,13 @@ class PolicyForm(OfProject):
         label="How it is merged",
         choices=MergeStrategy.choices,
         help_text="A merge commit keeps the turn's commits as they are; a rebase puts them on top, in one line.",
+        error_messages={"invalid_choice": "Choose one of the list.", "required": "Choose one of the list."},
+    )
+    landing = forms.ChoiceField(
+        label="Who brings it in",
+        choices=Landing.choices,
+        help_text="Where only people may push to the target branch, by a pull request: the portal pushes the ticket’s"
+        " branch, and sees when it was merged.",
         error_messages={"invalid_choice": "Choose one of the list.", "required": "Choose one of the list."},
     )
     checks = checks(forms.Textarea(attrs={"rows": 4, "class": "in mono", "spellcheck": "false"}))

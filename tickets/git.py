@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from portal.core.redaction import redact
+from workers import room
 from workers.failures import JobFailed
 
 SECONDS: Final = 60
@@ -110,6 +111,14 @@ class GitFailed(JobFailed):
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What one command that reaches a repository is given on top: variables, and settings that overrule all others."""
+
+    environment: Mapping[str, str]
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """How git ended: what it wrote, as far as it was kept, and the characters that were not."""
 
@@ -153,22 +162,27 @@ def run(
     stdin: bytes | IO[bytes] | None = None,
     keep: int = KEEP_BYTES,
     environment: Mapping[str, str] | None = None,
+    access: Access | None = None,
 ) -> Output:
     """Run git in ``folder``, however it ends; the first argument is the command.
 
     Not more than ``keep`` bytes are kept of what it writes. Raises
-    ``GitFailed`` where it does not start or takes longer than ``seconds``.
+    ``GitFailed`` where it does not start or takes longer than ``seconds``, and
+    ``NoRoom`` where it says that this machine's disk is full.
     """
     argv = ["git", "-C", str(folder), *_plain(arguments)]
     with _input(stdin) as source:
-        process = _start(argv, _surroundings(folder, arguments[0], environment), source)
+        process = _start(argv, _surroundings(folder, arguments[0], environment, access), source)
     try:
         out, cut, err = _read(process, time.monotonic() + seconds, keep)
     except TimeoutError:
         raise GitFailed(f"git {arguments[0]} took longer than {seconds:g} s.") from None
     finally:
         _end(process)
-    return Output(process.returncode, out, cut, err.decode("utf-8", "replace"))
+    said = err.decode("utf-8", "replace")
+    if process.returncode != 0 and room.is_said(said):
+        raise room.NoRoom(f"git {arguments[0]}")
+    return Output(process.returncode, out, cut, said)
 
 
 @contextmanager
@@ -216,7 +230,9 @@ def _plain(arguments: tuple[str, ...]) -> list[str]:
     return [command, *(["--no-ext-diff", "--no-textconv"] if command in _SHOWING else []), *rest]
 
 
-def _surroundings(folder: Path, command: str, more: Mapping[str, str] | None) -> dict[str, str]:
+def _surroundings(
+    folder: Path, command: str, more: Mapping[str, str] | None, access: Access | None = None
+) -> dict[str, str]:
     """The whole environment of a call, the settings in it: no name in a key can be taken for an argument."""
     found = {"PATH": os.environ.get("PATH", os.defpath), **_ENVIRONMENT}
     # A folder that is no repository (any more) is not taken for a part of one above it.
@@ -225,6 +241,9 @@ def _surroundings(folder: Path, command: str, more: Mapping[str, str] | None) ->
         found |= {name: os.environ[name] for name in _REACHING if name in os.environ}
     found |= more or {}
     settings = _SETTINGS | (_overruled(folder, found) if command in _CARRYING else {})
+    if access is not None:
+        found |= access.environment
+        settings |= access.settings
     found["GIT_CONFIG_COUNT"] = str(len(settings))
     for number, (key, value) in enumerate(settings.items()):
         found[f"GIT_CONFIG_KEY_{number}"], found[f"GIT_CONFIG_VALUE_{number}"] = key, value

@@ -6,7 +6,7 @@ target and not pushed twice; what was not pushed never was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from portal.core import limits
 from portal.core.failpoints import Failpoint, reach
 from portal.core.redaction import redact
 from portal.core.storable import storable
-from tickets import clones, equal, git, ground
+from tickets import clones, equal, git, ground, remotes
 from tickets.clones import Fetched
 from tickets.models import MergeStrategy, Project
 from tickets.pristine import Pristine, pristine
@@ -63,22 +63,71 @@ def land(project: Project, *, commit: str, strategy: str, message: str, check: C
     """
     ground.clear()
     fetched = clones.fetched(project)
-    with pristine(fetched.path) as objects:
-        fork = _fork(project, objects, fetched, commit)
-        if held := equal.found(objects, commit=commit, target=fetched.commit, fork=fork):
-            return Landed(held, fetched.commit, recognised=True)
+    if landed := _recognised(project, fetched, commit):
+        return landed
     with ground.ground(fetched.path) as worktree:
         result = _joined(worktree, fetched.commit, commit, strategy, storable(message))
         if result == fetched.commit:
             return Landed(result, fetched.commit, recognised=True)
         check(worktree, result)
         reach(Failpoint.BEFORE_PUSH)
-        _push(project, fetched, worktree, result)
+        # Past all that a check may have set in the worktree's repository.
+        with pristine(worktree) as objects:
+            if not objects.is_ancestor(fetched.commit, result):
+                raise JobFailed(f"The result {result[:12]} does not go on from the target, and was not pushed.")
+            _push(project, objects, fetched.branch, before=fetched.commit, after=result)
         reach(Failpoint.AFTER_PUSH)
     # Whoever looks for the merged commit in the clone finds it. It is pushed, whatever becomes of this.
     with suppress(JobFailed):
         clones.fetched(project)
     return Landed(result, fetched.commit, recognised=False)
+
+
+def offer(
+    project: Project, *, commit: str, branch: str, earlier: Sequence[str], strategy: str, message: str, check: Check
+) -> Landed | None:
+    """Push ``commit`` as ``branch`` for somebody to merge there; ``Landed`` where the target holds its changes already.
+
+    It is checked as ``land`` does, joined with the target as it is now. What ``branch`` was before is overwritten
+    only where it was one of ``earlier``, or leads to the commit. Raises as ``land``.
+    """
+    ground.clear()
+    fetched = clones.fetched(project)
+    if landed := _recognised(project, fetched, commit):
+        return landed
+    with ground.ground(fetched.path) as worktree:
+        result = _joined(worktree, fetched.commit, commit, strategy, storable(message))
+        if result == fetched.commit:
+            return Landed(result, fetched.commit, recognised=True)
+        check(worktree, result)
+        there = _there(fetched, branch)
+        with pristine(worktree) as objects:
+            ours = not there or there in earlier or objects.is_ancestor(there, commit)
+            if not ours:
+                raise BadInput(
+                    f"The repository of {project.key} has a branch {branch} with other work than the ticket's. Move it"
+                    " away there, then accept again."
+                )
+            reach(Failpoint.BEFORE_PUSH)
+            _push(project, objects, branch, before=there, after=commit)
+    return None
+
+
+def landed_by_others(project: Project, *, commit: str) -> Landed | None:
+    """Whether the target has got the changes of ``commit`` meanwhile. Raises ``BadInput`` or ``GitFailed``."""
+    return _recognised(project, clones.fetched(project), commit)
+
+
+def _recognised(project: Project, fetched: Fetched, commit: str) -> Landed | None:
+    with pristine(fetched.path) as objects:
+        fork = _fork(project, objects, fetched, commit)
+        held = equal.found(objects, commit=commit, target=fetched.commit, fork=fork)
+    return Landed(held, fetched.commit, recognised=True) if held else None
+
+
+def _there(fetched: Fetched, branch: str) -> str:
+    """Where the branch stood in the repository when it was fetched; empty where there is none."""
+    return git.run(fetched.path, "show-ref", "--verify", "--hash", "--", f"refs/remotes/origin/{branch}").text.strip()
 
 
 def _fork(project: Project, objects: Pristine, fetched: Fetched, commit: str) -> str:
@@ -171,24 +220,20 @@ def _tree(worktree: Path, commit: str) -> str:
 # Pushing ----------------------------------------------------------------------
 
 
-def _push(project: Project, fetched: Fetched, worktree: Path, result: str) -> None:
-    """The target goes on from where it was to ``result``, or not at all: never from anywhere else."""
-    found = clones.source(project)
-    branch = f"refs/heads/{fetched.branch}"
-    # Past all that a check may have set in the worktree's repository.
-    with pristine(worktree) as objects:
-        if not objects.is_ancestor(fetched.commit, result):
-            raise JobFailed(f"The result {result[:12]} does not go on from the target, and was not pushed.")
-        # Not by force: the lease also refuses a branch that was taken back or deleted, which no longer is that one.
-        options = ("--porcelain", "--no-verify", f"--force-with-lease={branch}:{fetched.commit}", *found.receive)
-        output = objects.run(
-            "push", *options, "--", found.url, f"{result}:{branch}", seconds=limits.value("CLONE_SECONDS")
-        )
+def _push(project: Project, objects: Pristine, branch: str, *, before: str, after: str) -> None:
+    """The branch goes from ``before`` to ``after``, or not at all: never from anywhere else."""
+    found = remotes.source(project)
+    ref = f"refs/heads/{branch}"
+    # Not by force: the lease also refuses a branch that was taken back or deleted, which no longer is that one.
+    options = ("--porcelain", "--no-verify", f"--force-with-lease={ref}:{before}", *found.receive)
+    arguments = ("push", *options, "--", found.url, f"{after}:{ref}")
+    seconds = limits.value("CLONE_SECONDS")
+    output = remotes.talking(project, found, lambda access: objects.run(*arguments, seconds=seconds, access=access))
     if output.code == 0:
         return
     told = [line.split("\t")[-1] for line in output.text.splitlines() if line.startswith("!")]
     if any(_is_moved(line) for line in told):
-        raise Moved(f"The branch {fetched.branch} of {project.key} moved while the work was checked.")
+        raise Moved(f"The branch {branch} of {project.key} moved while the work was checked.")
     if told:
         raise PushRefused(f"The repository of {project.key} refused the push: {_reasons(told, output.err)}")
     raise git.GitFailed(f"The push to the repository of {project.key} failed: {git.reason(output.err)}")

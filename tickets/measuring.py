@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from portal.core import secrets
 from tickets import changes, checks, clones
 from tickets.changes import Change
 from tickets.models import CheckRun, Measurement, Project, Turn, Workspace
@@ -23,9 +24,10 @@ def measure(claim: Claim, turn: Turn, workspace: Workspace, project: Project) ->
     target = clones.fetched(project).commit
     folder = Path(workspace.path)
     # Looked at before the checks run: what they leave behind is not the agent's.
-    change = changes.of(
-        folder, base=turn.base_commit, head=turn.head_commit, target=target, allowed_paths=project.allowed_paths
-    )
+    with secrets.all_known():
+        change = changes.of(
+            folder, base=turn.base_commit, head=turn.head_commit, target=target, allowed_paths=project.allowed_paths
+        )
     runs = checks.run(claim, project, turn.ticket, folder, wrote=turn.agent_version) if change.moved else []
     reasons = _reasons(turn, change, runs)
     with claim.fenced():
@@ -45,6 +47,10 @@ def _reasons(turn: Turn, change: Change, runs: Sequence[CheckRun]) -> list[str]:
         found.append("The new commits change nothing against the target branch.")
     if change.outside_count:
         found.append(f"Outside the allowed paths: {_listed(change.outside, change.outside_count)}.")
+    if change.leaks.count:
+        found.append(f"Looks like a secret: {_listed(change.leaks.places, change.leaks.count)}.")
+    if not change.leaks.whole:
+        found.append("The branch adds more than is looked through for secrets.")
     if change.uncommitted_count:
         found.append(f"Not committed: {_listed(change.uncommitted, change.uncommitted_count)}.")
     return [reason[:REASON_CHARS] for reason in [*found, *(checks.told(run) for run in runs if checks.is_red(run))]]

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from portal.core import clock, limits
 from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.core.unit import current
 from tickets import checks, clones, conversation, followers, landing, telling
 from tickets.landing import Conflicts, Landed
-from tickets.models import CheckRun, Merge, MergeState, Ticket, TicketState, Turn, Workspace
+from tickets.models import CheckRun, Landing, Merge, MergeState, Ticket, TicketState, Turn, Workspace
 from tickets.transitions import MERGE, TICKET
 from tickets.turn_jobs import MERGE_KIND
-from workers import queue
+from workers import queue, room
 from workers.claims import Claim
-from workers.failures import BadInput
+from workers.failures import BadInput, Parked
 from workers.kinds import Ending
 from workers.models import Job
 
@@ -77,6 +78,7 @@ def run(claim: Claim) -> Landed | SentBack:
     merge = _merge(claim.payload)
     if merge is None or merge.state != MergeState.QUEUED:
         raise BadInput("The merge of this job is not there any more, or has ended.")
+    room.check()
     ticket = merge.ticket
     branch = clones.fetched(ticket.project).branch
     with claim.fenced():
@@ -89,13 +91,47 @@ def run(claim: Claim) -> Landed | SentBack:
         if red:
             raise ChecksFailed(red)
 
-    message = f"{ticket.key}: {ticket.title}\n\nAccepted by {merge.accepted_by or 'somebody'}."
     try:
+        if ticket.project.landing == Landing.BRANCH:
+            return _offered(claim, merge, check)
+        message = _message(merge)
         return landing.land(ticket.project, commit=merge.commit, strategy=merge.strategy, message=message, check=check)
     except Conflicts as conflict:
         return SentBack(_of_conflict(merge, conflict))
     except ChecksFailed as failed:
         return SentBack(_of_checks(merge, failed))
+
+
+def _message(merge: Merge) -> str:
+    return f"{merge.ticket.key}: {merge.ticket.title}\n\nAccepted by {merge.accepted_by or 'somebody'}."
+
+
+def _offered(claim: Claim, merge: Merge, check: landing.Check) -> Landed:
+    """The work, once somebody has merged its branch in the repository; until then it waits. Raises ``Parked``."""
+    project, branch = merge.ticket.project, f"shiproom/{merge.ticket.key.lower()}"
+    if merge.pushed_branch:
+        landed = landing.landed_by_others(project, commit=merge.commit)
+    else:
+        earlier = Merge.objects.filter(ticket=merge.ticket, pushed_branch=branch).values_list("commit", flat=True)
+        landed = landing.offer(
+            project,
+            commit=merge.commit,
+            branch=branch,
+            earlier=list(earlier),
+            strategy=merge.strategy,
+            message=_message(merge),
+            check=check,
+        )
+    if landed:
+        return landed
+    with claim.fenced():
+        Merge.objects.filter(pk=merge.pk).update(pushed_branch=branch)
+        MERGE.announce(merge)
+    age = (clock.now() - merge.asked_at).total_seconds()
+    pause = max(limits.value("LANDING_LOOK_FIRST_SECONDS"), min(limits.value("LANDING_LOOK_CAP_SECONDS"), age / 10))
+    raise Parked(
+        f"Branch {branch} waits in the repository to be merged into {merge.target_branch}.", delay_seconds=pause
+    )
 
 
 def _of_conflict(merge: Merge, conflict: Conflicts) -> str:

@@ -17,14 +17,16 @@ from urllib.parse import urlsplit
 from portal.core import limits
 from portal.core.unseen import is_unseen
 from tickets import changes
+from tickets.addresses import SCHEMES, place_problem
+from tickets.models import Project
 
 # of one command
 COMMAND_CHARS: Final = 1000
-SCHEMES: Final = ("https", "http", "ssh", "git", "file", "git+ssh", "ssh+git")
 PROBLEMS_SHOWN: Final = 5
 SECRET: Final = (
     "This holds a password or a token, or has a place for one, and settings are no place for secrets. Leave it out:"
-    " git has its own ways of signing in on the machine of the workers, such as an SSH key."
+    " an admin names a stored secret for the project, or git has its own ways of signing in on the machine of the"
+    " workers, such as an SSH key."
 )
 _NOT_IN_BRANCHES: Final = frozenset(" ~^:?*[\\\x7f")
 Item = TypeVar("Item")
@@ -147,7 +149,17 @@ def repository_problem(text: str) -> str:
         return "An address of the form helper::address runs a program of its own. Name a path, or a plain URL."
     if re.match(r"[^/:@]+:[^/@]+@", text):
         return SECRET
-    return _url_problem(text) if "://" in text else ""
+    return (_url_problem(text) if "://" in text else "") or place_problem(text)
+
+
+def moved_problem(project: Project, repository: str) -> str:
+    """A sentence where ``repository`` is another one and the project's credential would go there: an admin decides."""
+    if repository == project.repository or not (project.deploy_key or project.access_token):
+        return ""
+    return (
+        f"{project.key} signs in at its repository with a stored secret, which would be used at this address. An admin"
+        " changes both."
+    )
 
 
 def _url_problem(text: str) -> str:

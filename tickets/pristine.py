@@ -32,9 +32,11 @@ class Pristine:
         seconds: float = git.SECONDS,
         stdin: bytes | IO[bytes] | None = None,
         keep: int = git.KEEP_BYTES,
+        access: git.Access | None = None,
     ) -> git.Output:
         """As ``git.run``."""
-        return git.run(self.own, *arguments, seconds=seconds, stdin=stdin, keep=keep, environment=self._where())
+        there = self._where()
+        return git.run(self.own, *arguments, seconds=seconds, stdin=stdin, keep=keep, environment=there, access=access)
 
     def git(self, *arguments: str, seconds: float = git.SECONDS, stdin: bytes | IO[bytes] | None = None) -> str:
         """As ``git.git``."""

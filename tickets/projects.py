@@ -10,13 +10,15 @@ from portal.core.access import Role
 from portal.core.lifecycle import Gone, Refused, Stale, plain
 from portal.core.models import User
 from portal.core.unit import Pointer, UnitOfWork, unit_of_work
+from tickets import policy
 from tickets.models import Membership, Project
 
 
-def change(project: Project, *, expected_version: int, **fields: Any) -> Project:
+def change(project: Project, *, expected_version: int, by_admin: bool = False, **fields: Any) -> Project:
     """Write what differs of these settings, if the row still is what its owner saw. Raises ``Stale`` or ``Gone``.
 
-    ``fields`` are columns with values that were checked where they were typed.
+    ``fields`` are columns with values that were checked where they were typed. Where the project has a credential,
+    its repository is an admin's: raises ``Refused``.
     """
     with unit_of_work() as work:
         stored = Project.objects.filter(pk=project.pk).first()
@@ -25,6 +27,9 @@ def change(project: Project, *, expected_version: int, **fields: Any) -> Project
         changed = {name: value for name, value in fields.items() if getattr(stored, name) != value}
         if not changed:
             return project
+        # Of the row of that version: a credential that came meanwhile is another version.
+        if not by_admin and (problem := policy.moved_problem(stored, changed.get("repository", stored.repository))):
+            raise Refused(problem)
         rows = Project.objects.filter(pk=project.pk, version=expected_version)
         if rows.update(version=F("version") + 1, **changed) != 1:
             now = Project.objects.filter(pk=project.pk).values_list("version", flat=True).first()

@@ -13,6 +13,7 @@ from portal.core import clock
 from tickets.models import Purpose, Ticket, Turn
 from workers.agents.adapters import adapter_named
 from workers.agents.adapters.events import SessionStarted
+from workers.agents.adapters.launches import SESSION
 from workers.agents.usage import Spent
 from workers.failures import Parked
 from workers.models import AgentVersion, AttemptOutput
@@ -49,15 +50,24 @@ def to_resume(ticket: Ticket, version: AgentVersion, purpose: Purpose) -> Sessio
     return Session()
 
 
+def fresh(turn: Turn) -> str:
+    """How we name a session that this turn begins, for agents that let us."""
+    return f"shiproom-{turn.ticket.key.lower()}-{turn.seq}-{turn.nonce[-8:]}"
+
+
 def _said(turn: Turn) -> str:
-    """The session that a turn named before its worker was lost: nobody wrote it down, but its output is kept."""
+    """The session that a turn named before its worker was lost: nobody wrote it down, but its output is kept.
+
+    Where we name it, and the agent does not, whatever it wrote shows that it had begun.
+    """
     adapter = adapter_named(turn.agent_version.adapter)(turn.nonce, turn.ticket.key)
     pieces = AttemptOutput.objects.filter(attempt_id=turn.attempt_id).order_by("offset")
     for text in pieces.values_list("text", flat=True)[:PIECES_READ]:
         for event in adapter.feed(text.encode()):
             if isinstance(event, SessionStarted):
                 return event.session_id
-    return ""
+    ours = not turn.resumed and any(SESSION in part for part in turn.agent_version.command)
+    return fresh(turn) if ours and pieces.exists() else ""
 
 
 def figures(session: Spent | None) -> dict[str, float]:

@@ -30,6 +30,7 @@ from tickets import (
     measuring,
     prompts,
     questions,
+    quotas,
     sessions,
     speaking,
     steering,
@@ -41,7 +42,7 @@ from tickets.sessions import Session
 from tickets.steering import TurnDesk
 from tickets.transitions import TICKET, TURN
 from tickets.turn_jobs import refuse_taken
-from workers import children
+from workers import children, room
 from workers.agents import breakers, running
 from workers.agents.adapters.events import SignalKind
 from workers.agents.adapters.verdict import State, Verdict
@@ -91,8 +92,9 @@ def run(claim: Claim) -> TurnResult:
     version = AgentVersion.objects.select_related("agent").filter(pk=claim.payload["agent_version"]).first()
     if ticket is None or version is None:
         raise BadInput("The ticket or the agent's profile of this turn is not there any more.")
-    if spent := sessions.over_budget(ticket, version):
+    if spent := sessions.over_budget(ticket, version) or quotas.over(ticket):
         raise BadInput(spent)
+    room.check()
     sessions.within_day(version)
     breakers.admit(claim, version)
     # A child of an earlier attempt may still write into the worktree.
@@ -119,21 +121,21 @@ def run(claim: Claim) -> TurnResult:
         ticket=ticket.key,
         before=session.usage,
         session=session.name,
-        name=_fresh_session(turn),
+        name=sessions.fresh(turn),
         told=speaking.told(turn),
     )
     parked = talk is not None and talk.parked
     if parked:
         # We ended it, and its own result says so; the question that it asked is its word.
         ran = replace(ran, verdict=Verdict(True, State.SIGNALLED, PARKED))
-    overspent = sessions.over_turn(version, ran.spent)
+    overspent = sessions.over_turn(version, ran.spent) or quotas.over(ticket)
     _book(claim, turn, workspace, ran, program=program, overspent=overspent)
     reach(Failpoint.AFTER_TURN_BOOKED)
     result.forget()
     if parked:
         return TurnResult(SignalKind.NEEDS_INPUT, "", asked=True)
     if overspent:
-        # Tried again, it would cost as much again: a person decides, over what there is.
+        # Tried again, it would cost or take as much again: a person decides, over what there is.
         return TurnResult(SignalKind.BLOCKED, overspent)
     return _result(claim, turn, workspace, ran)
 
@@ -213,16 +215,11 @@ def _command(
         nonce=turn.nonce,
         ticket=ticket.key,
         session=session.name,
-        name=_fresh_session(turn),
+        name=sessions.fresh(turn),
         mounts=mounts,
     )
     tools = {"SHIPROOM_MCP_URL": urljoin(settings.BASE_URL, "/mcp"), "SHIPROOM_MCP_TOKEN": token}
     return replace(found, env={**found.env, **tools})
-
-
-def _fresh_session(turn: Turn) -> str:
-    """How we name a session that this turn begins, for agents that let us."""
-    return f"shiproom-{turn.ticket.key.lower()}-{turn.seq}-{turn.nonce[-8:]}"
 
 
 def _book(claim: Claim, turn: Turn, workspace: Workspace, ran: Ran, *, program: str, overspent: str) -> None:

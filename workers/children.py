@@ -26,7 +26,7 @@ from django.db.models import F, Max
 
 from portal.core import limits
 from portal.core.failpoints import Failpoint, reach
-from workers import output
+from workers import output, room
 from workers.claims import Cancelled, Claim
 from workers.failures import BadInput, JobFailed
 from workers.models import ENDED_STATES, Attempt, AttemptOutput, Outcome
@@ -35,6 +35,8 @@ from workers.supervision.spool import Chunk, SpoolReader
 
 log = structlog.get_logger(__name__)
 PACE_SECONDS: Final = 0.25
+# Looked at more often to begin with: people wait for the first line.
+FIRST_PACE_SECONDS: Final = 0.02
 # Folders looked at in one run; the next takes the others.
 MOST_LEFT: Final = 500
 STDERR_TAIL_BYTES: Final = 16_384
@@ -127,6 +129,10 @@ def run(
                     child.inlet.end()
             record = _follow(claim, child, stored, partner)
             claim.spent(record.cpu_seconds, record.max_rss_kib * 1024)
+            for stream in (record.stdout, record.stderr):
+                if room.is_said(stream.error):
+                    # What it said is not known: neither its success nor its failure can be believed.
+                    raise room.NoRoom(stream.error)
     except CannotSupervise as problem:
         raise JobFailed(f"The child could not be supervised: {problem}") from problem
     except Cancelled:
@@ -139,11 +145,12 @@ def run(
 
 
 def _follow(claim: Claim, child: Child, stored: bool, partner: Partner | None) -> ExitRecord:
-    reader = SpoolReader(child.stdout)
+    reader, pace = SpoolReader(child.stdout), FIRST_PACE_SECONDS
     while True:
         claim.check()
         child.renew(claim.seconds_left)
-        record = child.wait(PACE_SECONDS)
+        record = child.wait(pace)
+        pace = min(PACE_SECONDS, 1.5 * pace)
         if record is None:
             if stored:
                 _ingest(claim, reader)

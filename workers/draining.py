@@ -17,7 +17,7 @@ from portal.core import cause as causes
 from portal.core import limits
 from portal.core.cause import Actor, Cause
 from portal.core.failpoints import Failpoint, reach
-from workers import claims, failures, fencing, kinds, wakeups
+from workers import claims, failures, fencing, kinds, room, wakeups
 from workers.claims import Cancelled, Claim, Interrupted, LeaseLost
 from workers.ending import Took, end_attempt, end_unsettled, succeed
 from workers.failures import JobFailed, Parked
@@ -137,12 +137,18 @@ class Drain:
             except Parked as parked:
                 self._end(claim, Outcome.PARKED, failures.described(parked), None, parked.delay_seconds)
             except JobFailed as failure:
-                self._end(claim, failure.outcome, failures.described(failure), None)
+                self._end_failed(claim, failure.outcome, failure)
             except Exception as error:
                 log.exception("job_failed", job=claim.job_id, kind=claim.kind)
-                self._end(claim, Outcome.FAILED, failures.described(error), None)
+                self._end_failed(claim, Outcome.FAILED, error)
             else:
                 self._end(claim, Outcome.SUCCEEDED, "", result)
+
+    def _end_failed(self, claim: Claim, outcome: Outcome, error: Exception) -> None:
+        if no_room := room.behind(error):
+            self._end(claim, Outcome.PARKED, failures.described(no_room), None, no_room.delay_seconds)
+        else:
+            self._end(claim, outcome, failures.described(error), None)
 
     def _handle(self, claim: Claim) -> Any:
         kind = kinds.get(claim.kind)

@@ -50,7 +50,12 @@ ALL: Final[tuple[Limit, ...]] = (
     Limit("CHECK_WALL_SECONDS", 600, 1, 86_400, "one of these commands"),
     Limit("ALLOWED_PATHS_MAX", 100, 1, 1000, "patterns of what a project's turns may change"),
     Limit("CLONE_SECONDS", 600, 5, 86_400, "fetching a project's repository, the first time all of it"),
+    Limit("LANDING_LOOK_FIRST_SECONDS", 60, 1, 86_400, "first looks whether a pushed branch was merged, then rarer"),
+    Limit("LANDING_LOOK_CAP_SECONDS", 1800, 1, 86_400, "the longest pause between two of them"),
     Limit("DIFF_MAX_CHARS", 400_000, 1000, 4_000_000, "kept of a branch's diff"),
+    Limit(
+        "DIFF_SEARCH_BYTES", 100_000_000, 1000, 10_000_000_000, "added lines of a branch, looked through for secrets"
+    ),
     Limit("TRIAL_WALL_SECONDS", 120, 5, 3600, "an agent that is tried"),
     Limit("BREAKER_FAILURES", 5, 1, 100, "failures of an agent itself, one after the other, that open its breaker"),
     Limit("BREAKER_FIRST_SECONDS", 60, 1, 86_400, "an open breaker's first wait; each time it opens again, twice that"),
@@ -114,6 +119,8 @@ ALL: Final[tuple[Limit, ...]] = (
     Limit("TICK_KEEP_DAYS", 30, 1, 3650, "ticks of schedules"),
     Limit("LOGIN_KEEP_DAYS", 90, 1, 3650, "who signed in, and who was refused"),
     Limit("WORKSPACE_KEEP_DAYS", 14, 1, 3650, "the worktree of a ticket that is done"),
+    Limit("WORKSPACE_MAX_BYTES", 20_000_000_000, 1_000_000, 10_000_000_000_000, "a ticket's worktree and homes"),
+    Limit("DISK_LEAST_BYTES", 200_000_000, 0, 1_000_000_000_000, "free on a disk before a turn or merge begins"),
     Limit("SESSION_IDLE_HOURS", 336, 1, 8760, "a session without use"),
     Limit("SESSION_MAX_HOURS", 720, 1, 8760, "a session, however used"),
     Limit("SETUP_LINK_HOURS", 72, 1, 720, "the first admin's set-password link"),

@@ -21,7 +21,8 @@ _SHAPES: Final = re.compile(
     (?P<key>-----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z))
     | (?P<token>\b(?:ghp|gho|ghs|ghr|github_pat|glpat|xox[abprs]|sk-ant|sk-proj|sk|rk|pk|AKIA|ASIA|srm)
         [_-]?[A-Za-z0-9_\-]{16,}\b)
-    | (?P<jwt>\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\b)
+    # Bounded: a run of beginnings without an end would be read once for each of them.
+    | (?P<jwt>\beyJ[A-Za-z0-9_-]{10,1024}\.[A-Za-z0-9_-]{10,8192}\.[A-Za-z0-9_-]{5,}\b)
     | (?P<bearer>(?<=bearer\ )[A-Za-z0-9._~+/=-]{12,})
     | (?P<url>(?<=://)[^/\s:@]*:[^/\s]+(?=@))
     | (?P<pair>\b(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)\b["']?\s*[:=]\s*["']?
@@ -31,6 +32,19 @@ _SHAPES: Final = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _known: set[str] = set()
+_KINDS: Final = {
+    "key": "private key",
+    "token": "access token",
+    "jwt": "signed token",
+    "bearer": "access token",
+    "url": "password in an address",
+    "pair": "password or token",
+}
+# What stands in examples, and what a program puts in; of all but these shapes more is asked than to be cut.
+_PASSWORD: Final = re.compile(r"[A-Za-z0-9._~%!$&*+,;=@-]{6,}")
+_EXAMPLE: Final = re.compile(r"[$%].*|(.)\1*|password|passwd|secret|example|changeme", re.IGNORECASE)
+_KEY_GOES_ON: Final = re.compile(r"\s*(\Z|\\[nr]|[A-Za-z0-9+/])")
+_RANDOM: Final = re.compile(r"(?=(?:\D*\d){3})(?=(?:[^A-Za-z]*[A-Za-z]){3})[A-Za-z0-9+/=_.~-]{12,}")
 
 
 def learn(values: Iterable[str]) -> None:
@@ -69,6 +83,35 @@ def redact(text: str) -> str:
         if value in text:
             text = text.replace(value, MARK)
     return _SHAPES.sub(_replacement, text)
+
+
+def kinds(text: str) -> Iterator[str]:
+    """In words, each secret that ``text`` holds for certain enough to tell somebody.
+
+    Stricter than ``redact``, which may cut too much: a word that happens to stand after "token" is none.
+    """
+    if any(value in text for value in _known):
+        yield "stored secret"
+    for match in _SHAPES.finditer(text):
+        shape = match.lastgroup or ""
+        shape = "pair" if shape == "value" else shape
+        held = match["value"] or match[0]
+        if _is_sure(shape, held):
+            yield _KINDS[shape]
+
+
+def _is_sure(shape: str, held: str) -> bool:
+    match shape:
+        case "url":
+            password = held.partition(":")[2]
+            return bool(_PASSWORD.fullmatch(password)) and not _EXAMPLE.fullmatch(password)
+        case "key":
+            # Its head alone stands in programs that look for one.
+            return bool(_KEY_GOES_ON.match(held.partition("PRIVATE KEY-----")[2]))
+        case "jwt":
+            return True
+        case _:
+            return bool(_RANDOM.fullmatch(held))
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -46,6 +47,15 @@ def number(variable: str, default: int, low: int, high: int) -> int:
         refuse(variable, f"{raw!r} is not a whole number ({low} to {high}).")
     if not low <= found <= high:
         refuse(variable, f"{found} is outside {low} to {high}.")
+    return found
+
+
+def hosts(variable: str) -> list[str]:
+    """Names of hosts, between commas."""
+    found = [host.strip().lower() for host in text(variable).split(",") if host.strip()]
+    for host in found:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*|\[[0-9a-f:.]+\]", host):
+            refuse(variable, f"{host!r} is no name of a host: it has no scheme, no port and no path.")
     return found
 
 

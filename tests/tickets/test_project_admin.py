@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.django_db, pytest.mark.pages]
 EMPTY = {f"memberships-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
-COLUMNS = ("name", "repository", "target_branch", "merge_strategy", "checks", "allowed_paths")
+COLUMNS = ("name", "repository", "target_branch", "merge_strategy", "landing", "checks", "allowed_paths")
 
 
 @pytest.fixture

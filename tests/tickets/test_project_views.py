@@ -113,6 +113,7 @@ class TestSettings:
     POLICY: ClassVar = {
         "target_branch": "main",
         "merge_strategy": "rebase",
+        "landing": "branch",
         "checks": "make test\npytest -k 'a or b'",
         "allowed_paths": "src/\ndocs/",
         "second_agent": "on",
@@ -131,7 +132,7 @@ class TestSettings:
         stored = self.stored()
         assert stored.checks == [["make", "test"], ["pytest", "-k", "a or b"]]
         assert stored.allowed_paths == ["src/", "docs/"]
-        assert (stored.target_branch, stored.merge_strategy) == ("main", "rebase")
+        assert (stored.target_branch, stored.merge_strategy, stored.landing) == ("main", "rebase", "branch")
         assert (stored.second_agent, stored.default_answers, stored.version) == (True, False, 2)
         form = browser.get(URL).context["forms"]["policy"]
         assert {name: form[name].value() for name in ("checks", "allowed_paths")} == {
@@ -194,6 +195,7 @@ class TestSettings:
             ("policy", "allowed_paths", "src/\n/etc/", "Line 2: "),
             ("policy", "target_branch", "a..b", "A branch&#x27;s name has no two dots in a row"),
             ("policy", "merge_strategy", "squash", "Choose one of the list."),
+            ("policy", "landing", "force", "Choose one of the list."),
             ("settings", "repository", "https://me:hunter2@example.org/x", "settings are no place for secrets"),
             ("settings", "repository", "ext::sh -c id", "runs a program of its own"),
             ("settings", "repository", "--upload-pack=id", "does not begin with a hyphen"),

@@ -247,6 +247,19 @@ def test_a_session_that_a_lost_worker_did_not_note_is_read_from_its_output(shop:
     assert sessions.to_resume(ticket, first.agent_version, first.purpose).name == "s-1"  # type: ignore[arg-type]
 
 
+def test_a_session_that_we_named_and_whose_worker_was_lost_is_gone_on_with(shop: Workshop) -> None:
+    ticket = shop.ticket()
+    named = {"resume": ["true", "{session}"]}
+    command = [sys.executable, "-c", "print('{}')", "{session}"]
+    turn = shop.turn(ticket, [], adapter="goose", command=command, max_failures=1, **named)
+    Turn.objects.filter(pk=turn.pk).update(session_id="")
+    turn.refresh_from_db()
+    assert sessions.to_resume(ticket, turn.agent_version, turn.purpose).name == sessions.fresh(turn)  # type: ignore[arg-type]
+    # One that wrote nothing may not have begun.
+    turn.attempt.output.all().delete()
+    assert sessions.to_resume(ticket, turn.agent_version, turn.purpose).name == ""  # type: ignore[arg-type]
+
+
 def test_a_session_that_is_gone_is_not_asked_for_again(shop: Workshop, tmp_path: Path) -> None:
     ticket = shop.ticket()
     shop.turn(ticket, [], **resumable(tmp_path))

@@ -14,7 +14,7 @@ from tickets.models.conversation import (
     question_name,
 )
 from tickets.models.merges import Merge, MergeState
-from tickets.models.projects import Membership, MergeStrategy, Project, ProjectCounter
+from tickets.models.projects import Landing, Membership, MergeStrategy, Project, ProjectCounter
 from tickets.models.tickets import KeyAlias, Ticket, TicketState, Workspace
 from tickets.models.turns import CheckRun, Measurement, Purpose, Turn, TurnState
 
@@ -25,6 +25,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "KeyAlias",
+    "Landing",
     "Measurement",
     "Membership",
     "Merge",

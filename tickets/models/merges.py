@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from portal.core.lifecycle import Tracked
+from tickets.forges import proposal_url
 from tickets.models.projects import MergeStrategy
 from tickets.models.tickets import Ticket
 from tickets.models.turns import Turn
@@ -33,6 +34,8 @@ class Merge(Tracked):
     commit = models.CharField(max_length=64, editable=False)
     strategy = models.CharField(max_length=10, choices=MergeStrategy, editable=False)
     target_branch = models.CharField(max_length=200, blank=True, editable=False)
+    # under which the commit stands in the repository, for somebody there to merge it
+    pushed_branch = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     # the target before, and the commit of the target that holds the work now
     target_commit = models.CharField(max_length=64, blank=True, editable=False)
     merged_commit = models.CharField(max_length=64, blank=True, editable=False)
@@ -58,3 +61,8 @@ class Merge(Tracked):
 
     def __str__(self) -> str:
         return f"merge of {self.ticket}"
+
+    @property
+    def proposal_url(self) -> str:
+        """Where its pushed branch becomes a pull request; empty where that is not known."""
+        return proposal_url(self.ticket.project.repository, branch=self.pushed_branch, target=self.target_branch)

@@ -18,6 +18,13 @@ class MergeStrategy(models.TextChoices):
     REBASE = "rebase", "Rebase, then fast forward"
 
 
+class Landing(models.TextChoices):
+    """How accepted work gets into the target branch."""
+
+    PUSH = "push", "The portal pushes it"
+    BRANCH = "branch", "Its branch is pushed; somebody merges it there"
+
+
 class Project(models.Model):
     """Owns tickets; its key and counter make identifiers such as MC-294."""
 
@@ -34,6 +41,14 @@ class Project(models.Model):
         max_length=200, blank=True, help_text="Accepted work is merged into it. Empty: the one that is checked out."
     )
     merge_strategy = models.CharField(max_length=10, choices=MergeStrategy, default=MergeStrategy.MERGE)
+    landing = models.CharField(max_length=10, choices=Landing, default=Landing.PUSH, db_default=Landing.PUSH.value)
+    # names of stored secrets: how git signs in at the repository, by ssh and by https
+    deploy_key = models.CharField(max_length=80, blank=True, default="", db_default="")
+    access_token = models.CharField(max_length=80, blank=True, default="", db_default="")
+    # who the token is of, where the host wants to know
+    access_user = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # of the repository's host, as lines of known_hosts
+    host_keys = models.TextField(blank=True, default="", db_default="")
     checks = models.JSONField(
         default=list, blank=True, help_text='Commands, each a list: [["make", "test"]]. All must exit with 0.'
     )
@@ -53,6 +68,7 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=Q(merge_strategy__in=sorted(MergeStrategy.values)), name="tickets_project_merge_strategy"
             ),
+            models.CheckConstraint(condition=Q(landing__in=sorted(Landing.values)), name="tickets_project_landing"),
         ]
 
     def __str__(self) -> str:

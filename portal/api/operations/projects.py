@@ -22,6 +22,7 @@ class SettingsOut(Schema):
     repository: str
     target_branch: str
     merge_strategy: str
+    landing: str
     # each a list of arguments; no shell reads them
     checks: list[list[str]]
     allowed_paths: list[str]
@@ -36,6 +37,7 @@ class SettingsIn(Versioned):
     repository: str = ""
     target_branch: str = ""
     merge_strategy: Literal["merge", "rebase"] = "merge"
+    landing: Literal["push", "branch"] = "push"
     checks: list[list[str]] = []
     allowed_paths: list[str] = []
     second_agent: Flag = False

@@ -21,6 +21,7 @@ BAD = [
     ("FAILPOINTS_DIR", {"FAILPOINTS_DIR": "/tmp", "BASE_URL": "https://ship.example"}, "is for tests"),
     ("FAILPOINTS_DIR", {"FAILPOINTS_DIR": "/tmp", "HOST": "0.0.0.0"}, "is for tests"),
     ("PG_BIN_DIR", {"PG_BIN_DIR": "/nonexistent/bin"}, "is not a folder"),
+    ("REPOSITORY_HOSTS", {"REPOSITORY_HOSTS": "github.com,https://evil"}, "is no name of a host"),
     ("BACKUP_BEFORE_MIGRATE", {"BACKUP_BEFORE_MIGRATE": "maybe"}, "neither 1 nor 0"),
     ("PORT", {"PORT": "http"}, "not a whole number (1 to 65535)"),
     ("PORT", {"PORT": "0"}, "outside 1 to 65535"),

@@ -161,7 +161,9 @@ def test_a_new_project_has_its_counter_and_its_key_stays(world: World, as_admin:
         "memberships-0-user": world.viewer.pk,
         "memberships-0-role": 20,
     }
-    answer = as_admin.post(url(Project, "add"), {"key": "NEW", "name": "New", "merge_strategy": "merge", **empty})
+    answer = as_admin.post(
+        url(Project, "add"), {"key": "NEW", "name": "New", "merge_strategy": "merge", "landing": "push", **empty}
+    )
     assert answer.status_code == 302
     project = Project.objects.get(key="NEW")
     assert ProjectCounter.objects.get(project=project).last == 0

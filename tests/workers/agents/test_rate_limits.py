@@ -35,12 +35,15 @@ def test_another_failure_of_the_provider_is_the_agents_to_count(status: int | No
     assert not judged(INIT, failed(status)).limited
 
 
-def test_codex_and_goose_say_it_in_words() -> None:
+def test_codex_says_it_in_words() -> None:
     words = "exceeded retry limit, last status: 429 Too Many Requests"
     assert judged({"type": "turn.failed", "error": {"message": words}}, adapter="codex").limited
-    told = "Ran into this error: Rate limit exceeded. Status: 429 Too Many Requests."
+
+
+@pytest.mark.parametrize("told", ["exceeded. Status: 429 Too Many Requests.", "exceeded: Not so fast.."])
+def test_goose_says_it_in_words_that_may_name_no_status(told: str) -> None:
     again = "Please retry if you think this is a transient or recoverable error."
-    text = {"type": "text", "text": f"{told}\n\n{again}"}
+    text = {"type": "text", "text": f"Ran into this error: Rate limit {told}\n\n{again}"}
     message = {"id": "m1", "role": "assistant", "content": [text], "metadata": {"userVisible": True}}
     exited = ExitRecord(ended_by="exited", message="", exit_code=0)
     said = {"type": "message", "message": message}

@@ -14,6 +14,8 @@ _RETRY = "Please retry if you think this is a transient or recoverable error."
 _RESEND = "Please resend your message to try again."
 _OUT_OF_TURNS = "I've reached the maximum number of actions I can do without user input."
 _OUT_OF_CONTEXT = "Unable to continue: Context limit"
+# What it makes of a 429, before the provider's own words; those may name no status.
+_RATE_LIMITED = "Ran into this error: Rate limit exceeded"
 
 
 class GooseAdapter(StreamAdapter):
@@ -69,7 +71,7 @@ class GooseAdapter(StreamAdapter):
             self._message = name
             yield from self.pause()
         if not record(message, "metadata", "inference") and self._is_end(text):
-            yield from self.fail(text, status_in(text))
+            yield from self.fail(text, 429 if text.startswith(_RATE_LIMITED) else status_in(text))
         else:
             yield from self.say(text, delta=True)
 
