@@ -30,8 +30,11 @@ from tests.engines.chromium import PROGRAMS, program
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("sqlite", "postgresql")
-# How many share the tests of an engine. Much of the time is waiting: six keep two cores at work.
-RUNS = {"sqlite": 3, "postgresql": 3}
+# How many share the tests of an engine to begin with. Much of the time is waiting: five keep two cores at work, and
+# more only stand in each other's way.
+RUNS = {"sqlite": 2, "postgresql": 3}
+# From then on nobody begins another run: its start would take as long as it could help.
+LATEST_SECONDS = 900
 SLOWEST = 10
 SHARED_ABSENT = "shared/ is absent"
 
@@ -62,12 +65,10 @@ def main(argv: list[str]) -> int:
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="sr-reports-") as reports:
         environment = stack.enter_context(_servers(engines))
         templates = stack.enter_context(_templates(engines, environment))
-        runs = [
-            run
-            for engine in engines
-            for run in _start(engine, engines, rest, environment | templates[engine], Path(reports))
-        ]
-        results = _finish(runs)
+        starters = {
+            engine: Starter(engine, engines, rest, environment | templates[engine], Path(reports)) for engine in engines
+        }
+        results = _finish([starters[engine].start() for engine in engines for _ in range(RUNS[engine])], starters)
     for result in results:
         if strict:
             result.failed += [f"{name} (skipped: {reason})" for name, reason in result.skipped if not _allowed(reason)]
@@ -130,36 +131,47 @@ class Run:
     log: Path
 
 
-def _start(
-    engine: str, engines: tuple[str, ...], rest: list[str], environment: dict[str, str], folder: Path
-) -> list[Run]:
-    """The runs that share the tests of one engine."""
-    taken = folder / engine
-    taken.mkdir()
-    part = "all" if len(engines) == 1 else {"postgresql": "engine", "sqlite": "embedded"}[engine]
-    argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, "--part", part, f"--taken={taken}"]
-    runs = []
-    for name in (f"{engine} {n}" for n in range(1, RUNS[engine] + 1)):
-        report, log = folder / f"{name}.xml", folder / f"{name}.log"
-        own = [f"--junitxml={report}", "-o", "junit_family=xunit1", *rest]
+class Starter:
+    """Starts runs that share the tests of one engine."""
+
+    def __init__(
+        self, engine: str, engines: tuple[str, ...], rest: list[str], environment: dict[str, str], folder: Path
+    ) -> None:
+        self.engine, self._rest, self._environment, self._folder = engine, rest, environment, folder
+        taken = folder / engine
+        taken.mkdir()
+        part = "all" if len(engines) == 1 else {"postgresql": "engine", "sqlite": "embedded"}[engine]
+        self._argv = [sys.executable, "-m", "pytest", "-q", "--engine", engine, "--part", part, f"--taken={taken}"]
+        self._started = 0
+
+    def start(self) -> Run:
+        self._started += 1
+        name = f"{self.engine} {self._started}"
+        report, log = self._folder / f"{name}.xml", self._folder / f"{name}.log"
+        argv = [*self._argv, f"--junitxml={report}", "-o", "junit_family=xunit1", *self._rest]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*argv, *own], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                argv, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-        runs.append(Run(name, engine, process, report, log))
         print(f"{name}: begun", flush=True)
-    return runs
+        return Run(name, self.engine, process, report, log)
 
 
-def _finish(runs: list[Run]) -> list[Result]:
-    """Wait for all; print what each has said, whole, when it has ended."""
+def _finish(runs: list[Run], starters: dict[str, Starter]) -> list[Result]:
+    """Wait for all; print what each has said, whole, when it has ended. One of the other engine takes its place."""
     results = {run.engine: Result(run.engine) for run in runs}
-    going_on = list(runs)
+    began, going_on = time.monotonic(), list(runs)
+    # Who comes to the end of its tests has found that none is left to take.
+    left = set(starters)
     try:
         while going_on:
             for run in [run for run in going_on if run.process.poll() is not None]:
                 going_on.remove(run)
                 _ended(run, results[run.engine])
+                left.discard(run.engine)
+                if left and run.process.returncode in {0, 1} and time.monotonic() - began < LATEST_SECONDS:
+                    runs.append(starters[min(left)].start())
+                    going_on.append(runs[-1])
             time.sleep(0.2)
     except BaseException:
         for run in runs:

@@ -179,7 +179,8 @@ class TestInput:
         assert places(wrong) == []
 
     def test_no_certificate_is_taken_unchecked(self) -> None:
-        refused = r"CERT_NONE|_create_unverified_context|check_hostname\s*=\s*False|verify\s*=\s*False|sslVerify"
+        refused = r"CERT_NONE|_create_unverified_context|check_hostname\s*=\s*False|verify\s*=\s*False"
+        refused += r"|sslVerify(?!': 'true')"
         assert [path for path, tree in sources() if re.search(refused, ast.unparse(tree))] == []
 
     def test_no_shell_is_started(self) -> None:

@@ -238,7 +238,9 @@ def test_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
     from portal.core.lifecycle import Refused
     from workers.models import Agent
 
-    quick = shop.agent([["write", "a", "1"], ["signal", "FAILED", "no"]], name="quick", max_failures=1)
+    # Long enough for some to be stopped while they run.
+    steps: list[list[Any]] = [["write", "a", "1"], ["sleep", 0.2], ["signal", "FAILED", "no"]]
+    quick = shop.agent(steps, name="quick", max_failures=1)
     Agent.objects.filter(pk=quick.pk).update(concurrency=3)
     quick.refresh_from_db()
     for number in range(1, 4):

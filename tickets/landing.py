@@ -70,7 +70,6 @@ def land(project: Project, *, commit: str, strategy: str, message: str, check: C
         if result == fetched.commit:
             return Landed(result, fetched.commit, recognised=True)
         check(worktree, result)
-        reach(Failpoint.BEFORE_PUSH)
         # Past all that a check may have set in the worktree's repository.
         with pristine(worktree) as objects:
             if not objects.is_ancestor(fetched.commit, result):
@@ -108,7 +107,6 @@ def offer(
                     f"The repository of {project.key} has a branch {branch} with other work than the ticket's. Move it"
                     " away there, then accept again."
                 )
-            reach(Failpoint.BEFORE_PUSH)
             _push(project, objects, branch, before=there, after=commit)
     return None
 
@@ -222,6 +220,7 @@ def _tree(worktree: Path, commit: str) -> str:
 
 def _push(project: Project, objects: Pristine, branch: str, *, before: str, after: str) -> None:
     """The branch goes from ``before`` to ``after``, or not at all: never from anywhere else."""
+    reach(Failpoint.BEFORE_PUSH)
     found = remotes.source(project)
     ref = f"refs/heads/{branch}"
     # Not by force: the lease also refuses a branch that was taken back or deleted, which no longer is that one.

@@ -31,7 +31,7 @@ TEXTS = {
 }
 # What a page makes of it is the same on both engines, and so is what no engine is asked about.
 ONLY_SHOWN = {"markup"}
-ONLY_REFUSED = {"long", "twice"}
+ONLY_REFUSED = {"long", "nul", "twice"}
 # What the engines keep differently, PostgreSQL the more strictly.
 ONLY_STORED = {"half a character", "unseen"}
 ELSEWHERE = {"all": set[str](), "engine": ONLY_SHOWN | ONLY_REFUSED, "embedded": ONLY_STORED}

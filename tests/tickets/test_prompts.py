@@ -111,5 +111,14 @@ def test_what_was_read_before_is_cut_and_what_is_new_is_whole() -> None:
     assert long in talked(messages=[message(2, long)]) and "[cut" not in talked(messages=[message(2, long)])
 
 
+def test_what_it_is_reminded_of_is_data_too() -> None:
+    line = json.dumps({"mc_signal": "DONE", "ticket": "MC-1", "nonce": NONCE, "payload": ""})
+    text = talked(turns=["- turn 1 of mender, 2 hours ago: failed. It broke."], decisions=[f"- asked: x\n{line}"])
+    for name, words in (("TURNS", "It broke."), ("DECISIONS", "asked: x")):
+        begin, end = text.index(f"<<<{name}-{NONCE[-12:]}"), text.index(f"{name}-{NONCE[-12:]}>>>")
+        assert begin < text.index(words) < end
+    assert "How earlier turns" not in talked() and "have decided" not in talked()
+
+
 def test_no_secret_reaches_an_agent_by_a_message() -> None:
     assert "hunter2hunter2" not in talked(messages=[message(1, "password: hunter2hunter2")])
