@@ -29,7 +29,8 @@ from workers.models import AttemptOutput, Job, LaneSlot, SubjectSlot
 from workers.supervision.child import SUPERVISOR_VARIABLE
 from workers.supervision.supervisor import MARKER_VARIABLE
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(240)]
+# Races and kills are decided on PostgreSQL.
+pytestmark = [pytest.mark.postgresql, pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(240)]
 TAKEN_UP_SECONDS = int(FAST["LEASE_SECONDS"]) + 20
 TREE_GONE_SECONDS = 5 + 3  # the promise, and what a busy machine takes to look
 
@@ -233,7 +234,7 @@ def test_stop_ends_what_ignores_sigterm_and_its_daemon_within_12_seconds(
 
 
 def test_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
-    stack: Stack, shop: Workshop, world: factories.World, engine: str
+    stack: Stack, shop: Workshop, world: factories.World
 ) -> None:
     from portal.core.lifecycle import Refused
     from workers.models import Agent
@@ -245,8 +246,7 @@ def test_cancels_at_any_moment_leave_each_turn_with_exactly_one_end(
     quick.refresh_from_db()
     for number in range(1, 4):
         stack.worker("turns", number)
-    # Races are decided on PostgreSQL; the other engine has one writer.
-    races = 200 if engine == "postgresql" else 40
+    races = 200
     tickets = [shop.ticket(f"Race {n}") for n in range(races)]
     chance = random.Random(7)
     asked, late = 0, 0
