@@ -26,6 +26,7 @@ CONFLICTS: Final = 50
 _REASONS: Final = 5
 
 Check = Callable[[Path, str], object]
+Push = Callable[[Fetched, Pristine, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,44 @@ def land(project: Project, *, commit: str, strategy: str, message: str, check: C
     what it raises ends the landing, and nothing is pushed. Raises
     ``Conflicts``, ``Moved``, ``PushRefused``, ``BadInput`` or ``GitFailed``.
     """
+
+    def push(fetched: Fetched, objects: Pristine, result: str) -> None:
+        if not objects.is_ancestor(fetched.commit, result):
+            raise JobFailed(f"The result {result[:12]} does not go on from the target, and was not pushed.")
+        _push(project, objects, fetched.branch, before=fetched.commit, after=result)
+
+    landed = _pushed(project, commit, strategy, message, check, push)
+    if not landed.recognised:
+        # Whoever looks for the merged commit in the clone finds it. It is pushed, whatever becomes of this.
+        with suppress(JobFailed):
+            clones.fetched(project)
+    return landed
+
+
+def offer(
+    project: Project, *, commit: str, branch: str, earlier: Sequence[str], strategy: str, message: str, check: Check
+) -> Landed | None:
+    """Push ``commit`` as ``branch`` for somebody to merge there; ``Landed`` where the target holds its changes already.
+
+    It is checked as ``land`` does, joined with the target as it is now. What ``branch`` was before is overwritten
+    only where it was one of ``earlier``, or leads to the commit. Raises as ``land``.
+    """
+
+    def push(fetched: Fetched, objects: Pristine, result: str) -> None:
+        there = _there(fetched, branch)
+        if there and there not in earlier and not objects.is_ancestor(there, commit):
+            raise BadInput(
+                f"The repository of {project.key} has a branch {branch} with other work than the ticket's. Move it"
+                " away there, then accept again."
+            )
+        _push(project, objects, branch, before=there, after=commit)
+
+    landed = _pushed(project, commit, strategy, message, check, push)
+    return landed if landed.recognised else None
+
+
+def _pushed(project: Project, commit: str, strategy: str, message: str, check: Check, push: Push) -> Landed:
+    """Join ``commit`` with the target as it is now, check the result, then ``push``; or recognise what is there."""
     ground.clear()
     fetched = clones.fetched(project)
     if landed := _recognised(project, fetched, commit):
@@ -72,43 +111,9 @@ def land(project: Project, *, commit: str, strategy: str, message: str, check: C
         check(worktree, result)
         # Past all that a check may have set in the worktree's repository.
         with pristine(worktree) as objects:
-            if not objects.is_ancestor(fetched.commit, result):
-                raise JobFailed(f"The result {result[:12]} does not go on from the target, and was not pushed.")
-            _push(project, objects, fetched.branch, before=fetched.commit, after=result)
+            push(fetched, objects, result)
         reach(Failpoint.AFTER_PUSH)
-    # Whoever looks for the merged commit in the clone finds it. It is pushed, whatever becomes of this.
-    with suppress(JobFailed):
-        clones.fetched(project)
     return Landed(result, fetched.commit, recognised=False)
-
-
-def offer(
-    project: Project, *, commit: str, branch: str, earlier: Sequence[str], strategy: str, message: str, check: Check
-) -> Landed | None:
-    """Push ``commit`` as ``branch`` for somebody to merge there; ``Landed`` where the target holds its changes already.
-
-    It is checked as ``land`` does, joined with the target as it is now. What ``branch`` was before is overwritten
-    only where it was one of ``earlier``, or leads to the commit. Raises as ``land``.
-    """
-    ground.clear()
-    fetched = clones.fetched(project)
-    if landed := _recognised(project, fetched, commit):
-        return landed
-    with ground.ground(fetched.path) as worktree:
-        result = _joined(worktree, fetched.commit, commit, strategy, storable(message))
-        if result == fetched.commit:
-            return Landed(result, fetched.commit, recognised=True)
-        check(worktree, result)
-        there = _there(fetched, branch)
-        with pristine(worktree) as objects:
-            ours = not there or there in earlier or objects.is_ancestor(there, commit)
-            if not ours:
-                raise BadInput(
-                    f"The repository of {project.key} has a branch {branch} with other work than the ticket's. Move it"
-                    " away there, then accept again."
-                )
-            _push(project, objects, branch, before=there, after=commit)
-    return None
 
 
 def landed_by_others(project: Project, *, commit: str) -> Landed | None:
