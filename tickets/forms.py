@@ -359,6 +359,7 @@ class AnswerForm(Versioned):
         error_messages={"invalid_choice": "Choose an option of the question."},
     )
     text = Lines(limit="ANSWER_MAX_CHARS", label="Answer", required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    keep = forms.BooleanField(label="Keep as a decision of the project", required=False)
 
     def __init__(self, question: Question, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -367,6 +368,12 @@ class AnswerForm(Versioned):
         self.fields["choice"].choices = [("", "In words"), *choices]  # type: ignore[attr-defined]
         if choices:
             self.fields["text"].label = "Note to the agent"
+
+
+class KeepForm(Versioned):
+    """An answer becomes a decision of the project, or is one no more."""
+
+    name = "keep"
 
 
 class MessageForm(Form):

@@ -28,6 +28,8 @@ _WORDS: Final = {
     "left_waiting": "ended the wait for an answer",
     "decided_before": "asked what was decided before",
     "delivered": "read the answer",
+    "kept": "kept the answer as a decision",
+    "dropped": "dropped it as a decision",
     "taken_over": "took it over",
     "handed_back": "handed it back",
     "block": "is blocked",
@@ -50,9 +52,17 @@ _WORDS: Final = {
     "revert": "reverted the import",
     "row_left_out": "left a row out",
     "row_taken_in": "took a row in again",
+    "item_ticked": "ticked an action item",
+    "item_unticked": "unticked an action item",
+    "item_given": "gave an action item",
     "fix": "called it fixed",
     "reject": "rejected it",
     "waive": "waived it",
+    "defer": "deferred it",
+    "merge": "merged it into another",
+    "give": "gave it",
+    "looked": "read the code that it rests on",
+    "end": "ended it",
     "open_again": "opened it again",
     "requested": "asked for it",
     "wait": "planned it",
@@ -74,6 +84,8 @@ _WORDS: Final = {
     "try_again": "had it tried again",
     "made": "made it",
     "policy_set": "set the policy",
+    "commit_judged": "had a commit judged",
+    "series_mapped": "said how a series’ columns are read",
     "service_added": "added a service",
     "environment_added": "added an environment",
     "start": "began",
@@ -95,6 +107,9 @@ _WORDS: Final = {
     "let_in": "let in",
     "took_out": "took out",
 }
+
+# Where the same verb is said otherwise of another thing.
+_WHOLE: Final = {"decision.asked": "asked for it", "decision.refuse": "refused it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +147,7 @@ def line(row: Activity, first: str = "") -> Line:
         # Which process it was, the admin tells.
         actor=PORTAL if row.actor_kind in PROCESSES else row.actor_label,
         kind=row.actor_kind,
-        words=" ".join(filter(None, [_WORDS.get(verb, verb.replace("_", " ")), whom])),
+        words=" ".join(filter(None, [_WHOLE.get(row.verb) or _WORDS.get(verb, verb.replace("_", " ")), whom])),
         about=f"{row.subject.partition(':')[0]} {about}" if about else "",
         before=_text(row.before.get("state") or row.before.get("role")),
         after=_text(row.after.get("state") or row.after.get("role")),

@@ -12,6 +12,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from portal.core import access
 from portal.core.access import Role, within
 from portal.core.clock import Wall
+from tickets import decisions
 from tickets.forms import AnswerForm
 from tickets.models import Question, QuestionKind, QuestionState, Ticket, Turn
 
@@ -80,6 +81,10 @@ class QuestionShown:
     def said(self) -> str:
         """The answer on one line."""
         return " · ".join(line for line in self.question.answer.splitlines() if line.strip())
+
+    @property
+    def keepable(self) -> bool:
+        return decisions.may_be_kept(self.question)
 
     @property
     def at(self) -> datetime:

@@ -1,7 +1,8 @@
-"""Answering what an agent asks, on the ticket's page."""
+"""Answering what an agent asks, and keeping the answer for the whole project, on the ticket's page."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import messages
@@ -11,8 +12,8 @@ from django.shortcuts import redirect
 from portal.core.access import within
 from portal.core.doors import Found, page
 from portal.core.models import User
-from tickets import question_panel, questions, views
-from tickets.forms import AnswerForm
+from tickets import decisions, question_panel, questions, views
+from tickets.forms import AnswerForm, KeepForm
 from tickets.models import Question
 from tickets.rights import is_key
 
@@ -38,3 +39,32 @@ def answer(request: HttpRequest, question: Question, key: str, seq: int, n: int 
         messages.success(request, questions.what_follows(question))
         return redirect(question.ticket)
     return views.again(request, question.ticket, form, status)
+
+
+@page("tickets.keep", within(question_panel.ROLE), find=find_question, methods=("POST",))
+def keep(request: HttpRequest, question: Question, key: str, seq: int, n: int) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Question:
+        return decisions.keep(question, by=cast(User, request.user), **asked)
+
+    said = f"Kept: the turns of all tickets of {question.ticket.project.key} are told it."
+    return _decide(request, question, act, said)
+
+
+@page("tickets.drop", within(question_panel.ROLE), find=find_question, methods=("POST",))
+def drop(request: HttpRequest, question: Question, key: str, seq: int, n: int) -> HttpResponse:
+    def act(asked: dict[str, Any]) -> Question:
+        return decisions.drop(question, **asked)
+
+    return _decide(request, question, act, f"Dropped: no turn of another ticket than {key} is told it any more.")
+
+
+def _decide(
+    request: HttpRequest, question: Question, act: Callable[[dict[str, Any]], Question], said: str
+) -> HttpResponse:
+    form = KeepForm(request.POST)
+    status, _ = form.carry_out(act)
+    if status == 200:
+        messages.success(request, said)
+        return redirect(f"{question.ticket.get_absolute_url()}#{question.place}")
+    sentence = " ".join(map(str, form.non_field_errors()))
+    return views.refused(request, question.ticket, status, question=question.pk, sentence=sentence)

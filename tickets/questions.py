@@ -24,7 +24,7 @@ from portal.core.models import User
 from portal.core.storable import is_storable
 from portal.core.unit import unit_of_work
 from portal.core.unseen import is_unseen
-from tickets import conversation, intake, telling
+from tickets import conversation, decisions, intake, telling
 from tickets.locks import lock
 from tickets.models import Question, QuestionKind, QuestionState, Ticket, TicketState, Turn, TurnState
 from tickets.transitions import QUESTION, TICKET
@@ -112,14 +112,21 @@ def set_aside(ticket: Ticket, reason: str) -> Question | None:
 
 
 def answer(
-    question: Question, *, by: User, choice: int | None, text: str, expected_version: int | None = None
+    question: Question,
+    *,
+    by: User,
+    choice: int | None,
+    text: str,
+    keep: bool = False,
+    expected_version: int | None = None,
 ) -> Question:
     """One person's answer: the ticket is queued, and the next turn is given it as that person's message.
 
     To a live question it goes by the worker that waits for it. ``choice`` is
-    the place of an option, from 0. Raises ``Refused`` where it is answered or
-    set aside already, where nothing was said, and where no turn could follow;
-    nothing is changed then.
+    the place of an option, from 0; ``keep`` makes it a decision of the
+    project. Raises ``Refused`` where it is answered or set aside already,
+    where nothing was said, where a permission is to be kept, and where no turn
+    could follow; nothing is changed then.
     """
     with unit_of_work():
         held, asked = _held(question)
@@ -136,6 +143,8 @@ def answer(
             answered_label=str(by)[:254],
             answered_at=Wall(),
         )
+        if keep:
+            decisions.keep(asked, by=by)
         _pass_on(held, asked, by, reply)
         if version is not None:
             _go_on(held, version)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from django.db.models import QuerySet
 from django.utils.timesince import timesince
 
-from portal.core import clock
+from portal.core import clock, limits
+from tickets import decisions
 from tickets.models import Measurement, Purpose, Question, QuestionKind, QuestionState, Ticket, Turn, TurnState
 
 MOST_TURNS: Final = 5
@@ -19,6 +21,7 @@ MOST_DECISIONS: Final = 10
 REASONS: Final = 5
 ASKED_CHARS: Final = 400
 ANSWER_CHARS: Final = 1000
+CUT: Final = "[cut: "
 
 
 def of_turns(ticket: Ticket, before: int) -> list[str]:
@@ -32,14 +35,55 @@ def of_turns(ticket: Ticket, before: int) -> list[str]:
 
 def of_decisions(ticket: Ticket) -> list[str]:
     """A line for each of the newest answers that people gave to agents on this ticket, the newest first."""
-    asked = Question.objects.filter(ticket=ticket, state=QuestionState.ANSWERED, kind=QuestionKind.QUESTION)
-    found = list(asked.order_by("-answered_at", "-id")[:MOST_DECISIONS])
+    found = list(_answered(ticket)[:MOST_DECISIONS])
     now = clock.now() if found else None
     return [
         f"- {_ago(question.answered_at, now)} it was asked: {_line(question.text, ASKED_CHARS)}\n"
         f"  {question.answered_label} answered: {_line(question.answer, ANSWER_CHARS)}"
         for question in found
     ]
+
+
+def of_project(ticket: Ticket) -> list[str]:
+    """A line for each of the newest decisions of the ticket's project, the newest first, but for those of
+    ``of_decisions``; and a last one that says how many did not fit.
+    """
+    told = _answered(ticket)[:MOST_DECISIONS].values("pk")
+    return _that_fit(decisions.of_project(ticket.project_id).exclude(pk__in=told))
+
+
+def _answered(ticket: Ticket) -> QuerySet[Question]:
+    asked = Question.objects.filter(ticket=ticket, state=QuestionState.ANSWERED, kind=QuestionKind.QUESTION)
+    return asked.order_by("-answered_at", "-id")
+
+
+def _that_fit(rows: QuerySet[Question]) -> list[str]:
+    """As many as ``TURN_DECISIONS_ROWS`` and ``TURN_DECISIONS_CHARS`` allow; each alone fits."""
+    newest = list(rows[: limits.value("TURN_DECISIONS_ROWS")])
+    now = clock.now() if newest else None
+    left, found = limits.value("TURN_DECISIONS_CHARS"), list[str]()
+    for question in newest:
+        line = _kept(question, now)
+        left -= len(line)
+        if left < 0:
+            break
+        found.append(line)
+    more = rows.count() - len(found) if newest else 0
+    return [*found, f"{CUT}{more} older decision{'s' if more > 1 else ''} more]"] if more > 0 else found
+
+
+def _kept(question: Question, now: datetime | None) -> str:
+    return (
+        f"- {_ago(question.answered_at, now)} it was asked on {question.ticket.key}:"
+        f" {shortened(question.text, ASKED_CHARS)}\n"
+        f"  {_line(question.answered_label, ASKED_CHARS)} answered: {shortened(question.answer, ANSWER_CHARS)}"
+    )
+
+
+def shortened(text: str, most: int) -> str:
+    """``text`` on one line; where it is cut, it says by how much."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[:most]} {CUT}{len(words) - most} characters more]"
 
 
 def _of_turn(turn: Turn, now: datetime | None) -> str:

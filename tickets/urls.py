@@ -6,6 +6,7 @@ from django.urls import path
 
 from tickets import (
     attachment_views,
+    decision_views,
     list_views,
     project_views,
     prompt_views,
@@ -31,6 +32,8 @@ urlpatterns = [
     path("tickets/<str:key>/messages/<int:message_number>/withdraw/", views.withdraw_message, name="message_withdraw"),
     path("tickets/<str:key>/questions/<int:seq>/answer/", question_views.answer, name="question_answer"),
     path("tickets/<str:key>/questions/<int:seq>/<int:n>/answer/", question_views.answer, name="question_answer"),
+    path("tickets/<str:key>/questions/<int:seq>/<int:n>/keep/", question_views.keep, name="question_keep"),
+    path("tickets/<str:key>/questions/<int:seq>/<int:n>/drop/", question_views.drop, name="question_drop"),
     path("tickets/<str:key>/take/", taking_views.take, name="ticket_take"),
     path("tickets/<str:key>/hand-back/", taking_views.hand_back, name="ticket_hand_back"),
     path("tickets/<str:key>/assign/", views.assign, name="ticket_assign"),
@@ -52,6 +55,9 @@ urlpatterns = [
     path("projects/new/", project_views.new, name="project_new"),
     path("projects/<str:key>/", project_views.project, name="project"),
     path("projects/<str:key>/fragment/", project_views.project_fragment, name="project_fragment"),
+    path("projects/<str:key>/decisions/", decision_views.decisions, name="project_decisions"),
+    path("projects/<str:key>/decisions/fragment/", decision_views.fragment, name="project_decisions_fragment"),
+    path("projects/<str:key>/decisions/<int:number>/drop/", decision_views.drop, name="decision_drop"),
     path("projects/<str:key>/settings/", project_views.settings, name="project_settings"),
     path("projects/<str:key>/policy/", project_views.policy, name="project_policy"),
     path("projects/<str:key>/members/", project_views.let_in, name="project_let_in"),

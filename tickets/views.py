@@ -190,6 +190,12 @@ def again(request: HttpRequest, ticket: Ticket, form: Form, status: int) -> Http
     return render(request, "tickets/ticket.html", _everything(request, fresh, form), status=status)
 
 
+def refused(request: HttpRequest, ticket: Ticket, status: int = 409, **said: object) -> HttpResponse:
+    """The page again; ``said`` is the sentence, and what names its place in the conversation."""
+    context = _everything(request, ticket) | {"refused": said}
+    return render(request, "tickets/ticket.html", context, status=status)
+
+
 @page("tickets.assign", within(Role.OPERATOR), find=find_ticket, methods=("POST",))
 def assign(request: HttpRequest, ticket: Ticket, key: str) -> HttpResponse:
     def act(asked: dict[str, Any]) -> Ticket:
@@ -254,8 +260,7 @@ def withdraw_message(request: HttpRequest, message: Message, key: str, message_n
     try:
         conversation.withdraw(message, by=cast(User, request.user))
     except Refused as refusal:
-        refused = {"refused": {"number": message.number, "sentence": str(refusal)}}
-        return render(request, "tickets/ticket.html", _everything(request, ticket) | refused, status=409)
+        return refused(request, ticket, number=message.number, sentence=str(refusal))
     messages.success(request, f"#{message.number} is withdrawn.")
     return redirect(f"{ticket.get_absolute_url()}#m{message.number}")
 

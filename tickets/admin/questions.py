@@ -1,4 +1,4 @@
-"""What agents ask, in the admin: to be looked at, and answered, here and on the ticket's page."""
+"""What agents ask, in the admin: to be looked at, answered here and on the ticket's page, and kept as decisions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
 from portal.core.adminsite import Record
 from portal.core.deeds import Deed
 from portal.core.lifecycle import Refused
 from portal.core.models import User
-from tickets import questions
+from tickets import decisions, questions
 from tickets.fields import Form, Lines
-from tickets.models import Question, QuestionState, Ticket
+from tickets.models import Question, QuestionKind, QuestionState, Ticket
 
 
 class Answer(Form):
@@ -38,6 +38,18 @@ class Answer(Form):
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
+    keep = forms.BooleanField(
+        required=False,
+        label="Keep as a decision of the project",
+        help_text="Turns of its other tickets are told question and answer.",
+        widget=UnfoldBooleanWidget,
+    )
+
+
+class Seen(Form):
+    """Of the row as it was seen."""
+
+    expected_version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
 
 def asked_of(form: Any, row: Ticket | Question) -> Question | None:
@@ -62,6 +74,8 @@ def fit(form: Any, row: Ticket | Question) -> None:
     options = [(str(place), option["label"]) for place, option in enumerate(question.options)]
     form.fields["choice"].choices = [("", "In words alone"), *options]
     form.fields["choice"].initial = question.default
+    if question.kind == QuestionKind.PERMISSION and "keep" not in form.data:
+        del form.fields["keep"]
 
 
 def answer(row: Ticket | Question, asked: dict[str, Any], request: HttpRequest) -> str:
@@ -69,12 +83,26 @@ def answer(row: Ticket | Question, asked: dict[str, Any], request: HttpRequest) 
     question = row if isinstance(row, Question) else row.questions.filter(turn__seq=asked["turn"], n=n).first()
     if question is None or (question.turn.seq, question.n) != (asked["turn"], n):
         raise Refused(f"Turn {asked['turn']} asked nothing. Open the page again.")
-    by = cast(User, request.user)
-    return questions.what_follows(questions.answer(question, by=by, choice=asked["choice"], text=asked["text"]))
+    given = {"choice": asked["choice"], "text": asked["text"], "keep": asked.get("keep", False)}
+    return questions.what_follows(questions.answer(question, by=cast(User, request.user), **given))
+
+
+def keep(question: Question, asked: dict[str, Any], request: HttpRequest) -> str:
+    decisions.keep(question, by=cast(User, request.user), **asked)
+    return f"Kept: the turns of all tickets of {question.ticket.project.key} are told it."
+
+
+def drop(question: Question, asked: dict[str, Any], request: HttpRequest) -> str:
+    decisions.drop(question, **asked)
+    return f"Dropped: turns of other tickets than {question.ticket.key} are not told it again."
 
 
 def is_open(question: Question) -> bool:
     return question.state == QuestionState.OPEN
+
+
+def is_kept(question: Question) -> bool:
+    return question.kept_at is not None
 
 
 def waits_for_answer(ticket: Ticket) -> bool:
@@ -86,15 +114,19 @@ ANSWER = Deed("answer", "Answer", Answer, answer, waits_for_answer, fit=fit)
 
 @admin.register(Question)
 class QuestionPage(Record):
-    deeds = (Deed("answer", "Answer", Answer, answer, is_open, fit=fit),)
-    list_display = ("ticket", "turn", "state", "deadline_at", "asked_at", "answered_label", "answered_at")
-    list_filter = ("state",)
+    deeds = (
+        Deed("answer", "Answer", Answer, answer, is_open, fit=fit),
+        Deed("keep", "Keep as a decision of the project", Seen, keep, decisions.may_be_kept),
+        Deed("drop", "Drop as a decision", Seen, drop, is_kept, danger=True),
+    )
+    list_display = ("ticket", "turn", "state", "deadline_at", "asked_at", "answered_label", "answered_at", "kept_at")
+    list_filter = ("state", ("kept_at", admin.EmptyFieldListFilter))
     list_select_related = ("ticket", "turn__ticket")
     search_fields = ("ticket__key", "answered_label")
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("ticket", "turn__ticket", "answered_by")
+        return super().get_queryset(request).select_related("ticket__project", "turn__ticket", "answered_by")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         written = {"text": "words", "answer": "said"}

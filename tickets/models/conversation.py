@@ -182,6 +182,9 @@ class Question(Tracked):
     # who it was, for readers after the account is gone; the portal where a default answered
     answered_label = models.CharField(max_length=254, blank=True, editable=False)
     answered_at = models.DateTimeField(null=True, editable=False)
+    # since when the answer is a decision of the project, and who made it one
+    kept_at = models.DateTimeField(null=True, editable=False)
+    kept_label = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -200,10 +203,16 @@ class Question(Tracked):
                 | (~Q(state="answered") & Q(answered_at__isnull=True, answer="", answered_label="")),
                 name="tickets_question_answered_iff",
             ),
+            models.CheckConstraint(
+                condition=(Q(kept_at__isnull=False, state="answered", kind="question") & ~Q(kept_label=""))
+                | Q(kept_at__isnull=True, kept_label=""),
+                name="tickets_question_kept_iff",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["deadline_at"], condition=Q(state="open"), name="tickets_question_due"),
             models.Index(fields=["ticket", "digest"], condition=~Q(digest=""), name="tickets_question_decided"),
+            models.Index(fields=["kept_at", "id"], condition=Q(kept_at__isnull=False), name="tickets_question_kept"),
         ]
 
     def __str__(self) -> str:
@@ -213,3 +222,8 @@ class Question(Tracked):
     def name(self) -> str:
         """How its subject and the key of its answer name it, after its ticket."""
         return question_name(self.turn.seq, self.n)
+
+    @property
+    def place(self) -> str:
+        """Where its answer stands on its ticket's page."""
+        return f"question-{self.turn.seq}" if self.n == 1 else f"question-{self.turn.seq}-{self.n}"

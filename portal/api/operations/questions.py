@@ -1,4 +1,4 @@
-"""What agents ask on a ticket: read, and answered."""
+"""What agents ask on a ticket: read, answered, and kept as decisions of its project."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import StrictInt
 
 from portal.api.doors import Unfit, operation
 from portal.api.operations.tickets import ticket_by_key
-from portal.api.shapes import Paged, Versioned, bounded, moment, page
+from portal.api.shapes import Flag, Paged, Versioned, bounded, moment, page, project_by_key
 from portal.core import limits
 from portal.core.access import Role, within
 from portal.core.doors import Found
-from tickets import questions
+from tickets import decisions, questions
 from tickets.models import Question
 
 Place = Annotated[StrictInt, Field(ge=0, le=1000)]
@@ -50,6 +50,9 @@ class QuestionOut(Schema):
     answered_at: str | None
     # when a running agent had read the answer
     delivered_at: str | None
+    # since when it is a decision of the project, and who keeps it
+    kept_at: str | None
+    kept_by: str
 
 
 class Questions(Schema):
@@ -62,6 +65,21 @@ class AnswerIn(Versioned):
     n: Number = 1
     choice: Place | None = None
     text: str = ""
+    keep: Flag = False
+
+
+class DecisionIn(Versioned):
+    n: Number = 1
+
+
+class DecisionOut(QuestionOut):
+    ticket: str
+
+
+class Decisions(Schema):
+    items: list[DecisionOut]
+    # pass as ``before`` for the next page; absent on the last
+    next: str | None = None
 
 
 def find_question(key: str, turn: int, n: int = 1) -> Found | None:
@@ -92,6 +110,8 @@ def shown(question: Question) -> dict[str, Any]:
         "answered_by": question.answered_label,
         "answered_at": moment(question.answered_at),
         "delivered_at": moment(question.delivered_at),
+        "kept_at": moment(question.kept_at),
+        "kept_by": question.kept_label,
     }
 
 
@@ -121,17 +141,66 @@ def listed(request: HttpRequest, key: str, asked: Query[Paged]) -> dict[str, Any
 def answer(request: HttpRequest, key: str, turn: int, body: AnswerIn) -> dict[str, Any]:
     """Answer it, once: an option by its place, words, or both; the turn that waits, or the next one, is given it.
 
-    A turn that runs may ask several times: ``n`` says which of its questions is answered.
+    A turn that runs may ask several times: ``n`` says which of its questions is answered. ``keep`` makes the answer a
+    decision of the project; a permission is none.
     """
     text = bounded("text", body.text, limits.value("ANSWER_MAX_CHARS"))
-    found = find_question(key, turn, body.n)
-    if found is None:
-        raise Unfit("n", f"Turn {turn} has no question {body.n}.")
     answered = questions.answer(
-        found.object,
+        _named(key, turn, body.n),
         by=request.user,  # type: ignore[arg-type]
         choice=body.choice,
         text=text,
+        keep=body.keep,
         expected_version=body.version,
     )
     return shown(answered)
+
+
+@operation(
+    "post",
+    "/tickets/{key}/questions/{int:turn}/keep",
+    "api.question.keep",
+    within(Role.OPERATOR),
+    find=find_question,
+    response=QuestionOut,
+)
+def keep(request: HttpRequest, key: str, turn: int, body: DecisionIn) -> dict[str, Any]:
+    """Its answer is a decision of the project: the turns of all its tickets are told it."""
+    by: Any = request.user
+    return shown(decisions.keep(_named(key, turn, body.n), by=by, expected_version=body.version))
+
+
+@operation(
+    "post",
+    "/tickets/{key}/questions/{int:turn}/drop",
+    "api.question.drop",
+    within(Role.OPERATOR),
+    find=find_question,
+    response=QuestionOut,
+)
+def drop(request: HttpRequest, key: str, turn: int, body: DecisionIn) -> dict[str, Any]:
+    """Its answer is a decision of the project no more."""
+    return shown(decisions.drop(_named(key, turn, body.n), expected_version=body.version))
+
+
+@operation(
+    "get",
+    "/projects/{key}/decisions",
+    "api.project.decisions",
+    within(Role.VIEWER),
+    find=project_by_key,
+    query=Paged,
+    response=Decisions,
+)
+def decided(request: HttpRequest, key: str, asked: Query[Paged]) -> dict[str, Any]:
+    """The answers that it keeps as its decisions; what was asked last comes first."""
+    rows = decisions.of_project(request.found)  # type: ignore[attr-defined]
+    return page(rows, asked, lambda question: shown(question) | {"ticket": question.ticket.key})
+
+
+def _named(key: str, turn: int, n: int) -> Question:
+    found = find_question(key, turn, n)
+    if found is None:
+        raise Unfit("n", f"Turn {turn} has no question {n}.")
+    question: Question = found.object
+    return question

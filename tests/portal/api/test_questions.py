@@ -79,3 +79,22 @@ def test_a_turn_that_asked_nothing_is_missing(call: Call, world: World) -> None:
     for turn in (4, 0, 2**31, 2**63):
         sent = {"version": 1, "text": "x"}
         error(call("post", url(question, f"/{turn}/answer"), world.operator, sent), 404, "not_found")
+
+
+def test_an_answer_is_kept_dropped_and_listed_as_a_decision_of_its_project(call: Call, world: World) -> None:
+    first, second = asking.ask(world.mc), asking.ask(world.mc)
+    sent = {"version": 1, "choice": 0, "keep": True}
+    answered = call("post", url(first, "/3/answer"), world.operator, sent).json()
+    assert (answered["kept_by"], answered["version"]) == ("Operator", 3) and answered["kept_at"]
+    plain = call("post", url(second, "/3/answer"), world.operator, {"version": 1, "text": "No."}).json()
+    assert (plain["kept_at"], plain["kept_by"]) == (None, "")
+    assert call("post", url(second, "/3/keep"), world.viewer, {"version": 2}).status_code == 403
+    assert call("post", url(second, "/3/keep"), world.operator, {"version": 2}).json()["kept_by"] == "Operator"
+    page = call("get", "/projects/MC/decisions?limit=1", world.viewer).json()
+    assert [(row["ticket"], row["answer"]) for row in page["items"]] == [(second.ticket.key, "No.")]
+    (older,) = call("get", f"/projects/MC/decisions?before={page['next']}", world.viewer).json()["items"]
+    assert older["ticket"] == first.ticket.key
+    error(call("post", url(first, "/3/drop"), world.operator, {"version": 2}), 409, "refused")
+    assert call("post", url(first, "/3/drop"), world.operator, {"version": 3}).json()["kept_at"] is None
+    error(call("post", url(first, "/3/drop"), world.operator, {"version": 4}), 409, "refused")
+    error(call("post", url(first, "/3/keep"), world.operator, {"version": 4, "n": 2}), 400, "bad_request")
