@@ -8,6 +8,7 @@ compile, when the first document is read.
 """
 
 from reviews.importing.export import to_json
+from reviews.importing.mapping import Mapping, mapping_of
 from reviews.importing.model import (
     ActionItem,
     BadInput,
@@ -39,6 +40,7 @@ __all__ = [
     "FileModified",
     "FixTier",
     "LeftOut",
+    "Mapping",
     "Metadata",
     "Note",
     "Outcome",
@@ -48,13 +50,17 @@ __all__ = [
     "Signal",
     "Status",
     "TestPlan",
+    "mapping_of",
     "parse",
     "to_json",
 ]
 
 
-def parse(data: bytes, *, name: str = "") -> ParsedReview:
-    """Read a review document; BadInput is the only exception."""
+def parse(data: bytes, *, name: str = "", mapping: Mapping | None = None) -> ParsedReview:
+    """Read a review document; BadInput is the only exception.
+
+    A mapping says what the columns of a table, or the names in a list of objects, mean; it wins over what is known.
+    """
     from reviews.importing.reading import read
 
-    return read(data, name=name)
+    return read(data, name=name, mapping=mapping)

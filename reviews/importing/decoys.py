@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 
-from reviews.importing.document import Block, Section
+from reviews.importing.document import PSEUDO_HEADING_LEVEL, Block, Section
+from reviews.importing.section_words import part_named
 from reviews.importing.titles import EMOJI, TitleParts, plain
 
 MAX_BESIDE = 16
+MAX_LABEL = 60
+MAX_TOLD = 4
+MIN_LEGEND = 3
 
 _HEADINGS: tuple[tuple[str, str], ...] = (
     (
         "praise or a list of what was checked and found good",
         r"strengths?|working well|went well|well[- ]done|good practices?|best practices followed|"
         r"positives?|highlights|"
-        r"what'?s (?:good|great|working|right)|verified (?:clean|correct|ok)|items verified(?: .*)?|"
+        r"(?:what|things?)(?:'?s| is| was| i| we| that)? (?:good|great|work(?:s|ing|ed)|right|nice|fine|liked?|loved?|kept)(?: well)?|verified (?:clean|correct|ok)|items verified(?: .*)?|"
         r"looks? good|pros\b|achievements|"
         r"accomplishments|what we (?:kept|removed)|done right|clean (?:areas|bill)|passed checks?|no "
         r"issues? found|"
@@ -23,7 +28,7 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
         r"(?:security|good) (?:controls|measures|patterns) (?:in place|verified)|nice touches|"
         r"commendations?|acknowledg(?:e)?ments|"
         r"not vulnerable|non[- ]issues?|confirmed (?:safe|ok|good)|what (?:was|is) (?:checked|verified)|"
-        r"already (?:fixed|done|good)",
+        r"already (?:fixed|done|good)|problems? solved",
     ),
     (
         "a legend of severities",
@@ -89,13 +94,14 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ),
 )
 _RECAPS = (
-    r"(?:executive |review |final |overall )?summary(?: of findings)?|conclusions?|final (?:verdict|"
+    r"(?:executive |review |final |overall )?summary(?: of findings)?|(?:[\w&/'-]+ ){0,2}(?:status|score|health|module|"
+    r"component|progress|completion|task|work|quality|project) summary(?: table)?|conclusions?|final (?:verdict|"
     r"assessment|thoughts|notes?|recommendation)|"
     r"verdict|tl;?dr|at a glance|quick (?:index|summary|reference)|sammanfattning|slutsats|"
     r"zusammenfassung|fazit|résumé|"
     r"resumen|conclusión|resumo|резюме|вывод(?:ы)?|итоги|总结|结论|approval decision|recommendation|overall "
     r"assessment|"
-    r"bottom line|sign[- ]?off|closing|top (?:\d+|three|five|ten) .*|key (?:findings|takeaways)|"
+    r"bottom line|sign[- ]?off|closing|key (?:findings|takeaways)|"
     r"assessment|final"
 )
 _PLANS = (
@@ -115,10 +121,18 @@ _PLANS = (
     r"rekommendationer.*|empfehlungen.*|рекомендации.*|recomendaciones|recomendações|recommandations|next|建议|"
     r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|"
     r"improvements|considerations|enhancements)|"
-    r"strategic .*|lessons learned|areas for (?:enhancement|improvement)|nice to haves?"
+    r"top[- ]?(?:\d+|three|five|ten)\b.*|strategic .*|lessons learned|areas for (?:enhancement|improvement)|nice to haves?"
 )
 _HARD = tuple(
     (reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS
+)
+# The same parts, named in other languages.
+_ELSEWHERE = dict(
+    zip(
+        ("praise", "legend", "method", "checklist", "record", "numbers", "questions"),
+        (_HEADINGS[at][0] for at in (0, 1, 2, 4, 5, 6, 7)),
+        strict=True,
+    )
 )
 _RECAP = re.compile(rf"^(?:the )?(?:{_RECAPS})$", re.IGNORECASE)
 _PLAN = re.compile(rf"^(?:{_PLANS})$", re.IGNORECASE)
@@ -128,7 +142,7 @@ _WITH_PROBLEMS = re.compile(
     re.IGNORECASE,
 )
 _TITLE_OF_GUIDE = re.compile(
-    r"\b(?:contract|template|guidelines?|guide|policy|playbook|how to|standards?|style ?guide|runbook|"
+    r"\b(?:contract|template|guidelines?|guide|policy|playbook|how (?:to|we|i|you)|standards?|style ?guide|runbook|"
     r"submitting|contributing|readme|process|prompt|instructions)\b",
     re.IGNORECASE,
 )
@@ -140,7 +154,7 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    r"^(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[[A-Za-z][^\]]{0,80}\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|"
+    r"^(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[(?:[A-Za-z][^\]]{0,80}|\.{2,}|…)\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|"
     r"\.{3,}|…|_{3,}|tbd|todo|xxx+)[.:]?$",
     re.IGNORECASE,
 )
@@ -149,12 +163,43 @@ _NOTHING = re.compile(
     r"vulnerabilities|defects?|blockers?)"
     r"(?: (?:found|identified|detected|remain\w*|at this time|reported))?|no .{0,60} (?:found|identified|"
     r"detected)|-+|—|keine?|inga|нет|aucune?|"
-    r"ninguno|nenhum)\b\s*(?:[.!(—–:-].*|$)",
+    r"не (?:выявлено|обнаружено|найдено)|не (?:виявлено|знайдено)|відсутні|отсутствуют|nie (?:stwierdzono|znaleziono)|brak|"
+    r"ningun[oa]s?|nenhuma?|nessun[oa]?|geen|inget|rien|无|未发现|なし|没有|없음)\b\s*(?:[.!(—–:-].*|$)",
     re.IGNORECASE,
 )
 _GOOD_MARK = re.compile(
     r"^\s*(?:\[[ xX]\]\s*)?[*_~`]*\s*(?:✅|☑|✔|✓|👍|🟢 ok|\(ok\)|PASS\b|\[PASS\]|✨|🎉)", re.IGNORECASE
 )
+_COUNT = re.compile(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$")
+_COUNTED = re.compile(
+    r"^\W{0,4}(?:\d{1,3}|no|zero|one|two|three|four|five)\b\W{0,4}(?:[\w-]+\s+){0,3}"
+    r"(?:issues?|findings?|observations?|bugs?|vulnerabilities|vulnerability|warnings?|notes?|befunde|mängel|fehler|"
+    r"problèmes?|problemas?|hallazgos?|achados?|problem|fynd|проблем\w*|замечани\w+)\W*$",
+    re.IGNORECASE,
+)
+_GOOD_END = re.compile(r"(?<!fixed)(?<!done)(?<!resolved)(?<!closed)[\s.)*]\s*[✅☑✔]\ufe0f?\s*$", re.I)
+_NON_FINDING = re.compile(r"^[\[(]\s*(?:non[- ]finding|not an? (?:issue|bug|finding)|no (?:issue|finding)|ok\b)", re.I)
+_PRAISE = _HEADINGS[0][0]
+_DECISION = re.compile(
+    r"^(?:decision|entscheidung|décision|decisión|decisão|decisione|beslissing|besluit|beslut|decyzja|决定|決定|결정)$",
+    re.IGNORECASE,
+)
+_CLEAN_END = re.compile(
+    r"(?:^|[.!:;)。]\s*|[—–-]\s+)(?:no (?:real )?(?:issues?|problems?|findings?|vulnerabilit\w+|action)"
+    r"(?: (?:found|here|needed|required|identified))?|not (?:applicable|vulnerable|exploitable|an issue|a problem|affected)|"
+    r"none found|nothing found|n/a|works as (?:intended|designed)|by design|kein (?:problem|befund|mangel)|"
+    r"keine (?:probleme|mängel|befunde)|nicht betroffen|aucun problème|non applicable|sin (?:problemas|hallazgos)|"
+    r"no aplica|sem problemas|não se aplica|nessun problema|geen probleem|inget problem|inga problem|brak problemów|"
+    r"проблем нет|нет проблем\w*|не обнаружено|проблем не\w* \w+|无问题|没有问题|未发现问题|問題なし|문제 없음)\W*$",
+    re.IGNORECASE,
+)
+_DEFINES = re.compile(
+    r"\b(?:must be|must fix|should be|may be|can wait|optional|before merge|before release|defects?|failures?|immediate(?:ly)?|"
+    r"sofort|muss|sollte|doit|debe|deve|moet|måste|musi|должн\w+)\b|必须|应当",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"`|\w/\w|\.\w{1,4}:\d|\(\)|\w\.(?:py|js|ts|go|rs|java|rb|php|cs|c|cpp|sql|ya?ml|json|html|css|sol)\b")
+_FIX_STEP = re.compile(r"^(?:fix|correction|correctif|korrektur|correção|corrección|исправление|修复)\s*#?\d{1,2}\b", re.IGNORECASE)
 _LEAD = re.compile(rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|{EMOJI}|\s|[*_#:–—-])+")
 
 
@@ -169,22 +214,23 @@ def heading_words(title: str) -> str:
 def decoy_heading(title: str) -> str | None:
     """Why nothing under this heading is a finding, unless it carries the author's own ref."""
     text = heading_words(title)
-    halves = re.split(r"\s[—–-]\s|:\s", text)
+    halves = re.split(r"\s[—–-]\s|:\s|：", text)
     for candidate in (text, halves[0], halves[-1]):
         for reason, pattern in _HARD:
             if pattern.match(candidate):
                 return reason
-    return None
+    return _ELSEWHERE.get(part_named(text) or "")
 
 
 def recap_heading(title: str) -> bool:
     text = heading_words(title)
-    return bool(_RECAP.match(text) or _RECAP.match(re.split(r"\s[—–-]\s|:\s", text)[0]))
+    first = re.split(r"\s[—–-]\s|:\s|：", text)[0]
+    return bool(_RECAP.match(text) or _RECAP.match(first)) or part_named(first) == "recap"
 
 
 def plan_heading(title: str) -> bool:
     text = heading_words(title)
-    return bool(_PLAN.match(text)) and not _WITH_PROBLEMS.match(text)
+    return (bool(_PLAN.match(text)) and not _WITH_PROBLEMS.match(text)) or part_named(text) == "plan"
 
 
 def guide_title(title: str) -> bool:
@@ -212,11 +258,52 @@ def good_mark(raw: str) -> bool:
     return bool(_GOOD_MARK.match(raw))
 
 
+def ends_good(raw: str) -> bool:
+    """The text ends in a check mark and says of nothing that it was put right."""
+    return bool(_GOOD_END.search(raw[-MAX_LABEL:]))
+
+
 def reviewed_area(section: Section) -> bool:
-    """A heading over a mix of check marks and warnings names what was looked at, not a problem."""
+    """A heading over praise, or over a mix of check marks and warnings, names what was looked at, not a problem."""
+    if _has_praise(section):
+        return True
     items = [block for block in section.all_blocks() if block.kind == "item"]
     good = sum(1 for item in items if good_mark(item.text))
     return good >= 2 and good * 4 >= len(items)
+
+
+def _has_praise(section: Section) -> bool:
+    """`**Strengths**:` under a heading: strengths and weaknesses are those of an area."""
+    labels = [child.title for child in section.children[:MAX_BESIDE] if child.level >= PSEUDO_HEADING_LEVEL]
+    labels.extend(block.text.split("\n")[0] for block in section.blocks[:MAX_BESIDE] if block.kind == "paragraph")
+    return any(len(label) < MAX_LABEL and decoy_heading(label) == _PRAISE for label in labels)
+
+
+def decision_record(labels: Iterable[str]) -> bool:
+    """`Decision: ... Reason: ...`: something that was decided, not something found."""
+    return any(_DECISION.match(plain(label).strip(" :*")) for label in labels)
+
+
+def found_clean(section: Section) -> bool:
+    """What is said under the heading ends in the words that nothing is wrong: `... removed at once. **No issue.**`"""
+    told = [block for block in section.blocks if block.kind in ("paragraph", "item")]
+    if not told or section.children or len(told) > MAX_TOLD:
+        return False
+    return bool(_CLEAN_END.search(plain(told[-1].text[-MAX_LABEL * 3 :])))
+
+
+def legend(items: Sequence[Block], rated: Callable[[str], tuple[str, str, str] | None]) -> bool:
+    """Every severity once, each with what it means and no place in the code: a legend, not a list of findings."""
+    named = [found for item in items if (found := rated(item.text)) is not None]
+    if len(named) < MIN_LEGEND or len(named) != len(items) or len({found[0] for found in named}) != len(named):
+        return False
+    told = " ".join(item.text for item in items)
+    return bool(_DEFINES.search(told)) or not _PLACE.search(told)
+
+
+def step_of_fixing(title: str) -> bool:
+    """`FIX 3: ...` is how something is put right; it is a finding only where no other is listed."""
+    return bool(_FIX_STEP.match(heading_words(title)))
 
 
 def among_areas(section: Section) -> bool:
@@ -232,7 +319,7 @@ def not_a_finding(parts: TitleParts, raw: str) -> str | None:
     """Why a title that stands where findings stand is none."""
     if placeholder(parts.title):
         return "a template's placeholder"
-    if parts.clean:
+    if parts.clean or _NON_FINDING.match(parts.title):
         return "the author calls it clean"
     if says_nothing(parts.title):
         return "the author says that there is nothing"
@@ -242,5 +329,6 @@ def not_a_finding(parts: TitleParts, raw: str) -> str | None:
 
 
 def count_row(block: Block) -> bool:
-    """`Critical: 2`: a total, not a finding."""
-    return bool(re.match(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$", block.text.strip()))
+    """`Critical: 2`, `3 low severity issues`: a total, not a finding."""
+    text = block.text.strip()
+    return bool(_COUNT.match(text)) or bool(_COUNTED.match(text))

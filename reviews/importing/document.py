@@ -8,88 +8,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from reviews.importing.blocks import (
+    LEAD_LEVEL,
+    PSEUDO_HEADING_LEVEL,
+    Block,
+    BlockKind,
+    Closing,
+    Heading,
+    Piece,
+    Row,
+    Section,
+)
 from reviews.importing.frontmatter import FrontMatter, read_front_matter
 from reviews.importing.model import BadInput
+from reviews.importing.plain_text import as_markdown
+from reviews.importing.shapes import shaped
 from reviews.importing.spacing import BOLD_ALONE, MAX_PSEUDO_HEADING, spaced_out, tame
+
+__all__ = ["PSEUDO_HEADING_LEVEL", "Block", "BlockKind", "Document", "Row", "Section", "read_document"]
 
 MAX_NESTING = 24
 MAX_PARTS = 12_000
-PSEUDO_HEADING_LEVEL = 7
 
 _MARKERS = frozenset("#-*+|>")
 _COUNTED = frozenset({"heading_open", "list_item_open", "tr_open"})
 
-BlockKind = Literal["paragraph", "item", "table", "fence", "html"]
-
 _TASK = re.compile(r"^\[([ xX~\-])\]\s+")
 _CELL_SPLIT = re.compile(r"(?<!\\)\|")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    cells: tuple[str, ...]
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A paragraph, list item, table, fence or HTML block; `text` is as written, without the list marker."""
-
-    kind: BlockKind
-    start: int
-    end: int
-    text: str = ""
-    number: int | None = None
-    checked: bool | None = None
-    children: tuple[Block, ...] = ()
-    header: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
-
-    def walk(self) -> Iterator[Block]:
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-
-@dataclass(slots=True, eq=False)
-class Section:
-    """A heading and what stands under it; a paragraph that is nothing but bold text counts as a low heading."""
-
-    title: str
-    level: int
-    line: int
-    end: int
-    index: int
-    heading_end: int
-    parent: Section | None = None
-    blocks: list[Block] = field(default_factory=list)
-    children: list[Section] = field(default_factory=list)
-
-    def walk(self) -> Iterator[Section]:
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-    def children_are_headings(self) -> bool:
-        """True when real headings, not bold paragraphs alone, stand under this one."""
-        return any(child.level < PSEUDO_HEADING_LEVEL for child in self.children)
-
-    def ancestors(self) -> Iterator[Section]:
-        above = self.parent
-        while above is not None:
-            yield above
-            above = above.parent
-
-    def all_blocks(self) -> Iterator[Block]:
-        for section in self.walk():
-            for block in section.blocks:
-                yield from block.walk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +59,7 @@ class Document:
 def read_document(text: str) -> Document:
     lines = tuple(text.split("\n"))
     front = read_front_matter(lines)
-    bounded = [tame(line) if number > front.end else "" for number, line in enumerate(lines, 1)]
+    bounded = as_markdown([tame(line) if number > front.end else "" for number, line in enumerate(lines, 1)])
     marked = sum(1 for line in bounded if line.lstrip()[:1] in _MARKERS)
     # Refused before the block rules run, for they are what costs; lines in fences count here, hence the room.
     if marked > 2 * MAX_PARTS:
@@ -125,15 +75,7 @@ def read_document(text: str) -> Document:
             f"The document has {parts} headings, list items and table rows; the limit is {MAX_PARTS}.",
         )
     blocks = _Reader(tokens, bounded, origin).read()
-    return Document(text, lines, front, _sections(blocks, len(lines)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    title: str
-    level: int
-    start: int
-    end: int
+    return Document(text, lines, front, _sections(shaped(blocks, lines), len(lines)))
 
 
 class _Reader:
@@ -145,11 +87,11 @@ class _Reader:
         self._origin = origin
         self._at = 0
 
-    def read(self) -> list[Block | _Heading]:
+    def read(self) -> list[Block | Heading]:
         return self._until(None)
 
-    def _until(self, closing: str | None) -> list[Block | _Heading]:
-        found: list[Block | _Heading] = []
+    def _until(self, closing: str | None) -> list[Block | Heading]:
+        found: list[Block | Heading] = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             self._at += 1
@@ -158,7 +100,7 @@ class _Reader:
             found.extend(self._one(token))
         return found
 
-    def _one(self, token: Token) -> list[Block | _Heading]:
+    def _one(self, token: Token) -> list[Block | Heading]:
         start, end = self._span(token)
         kind = token.type
         if kind == "heading_open":
@@ -177,7 +119,7 @@ class _Reader:
             return self._list(kind.replace("_open", "_close"))
         if kind == "blockquote_open":
             inside = self._until("blockquote_close")
-            return [_as_block(piece) for piece in inside]
+            return [replace(_as_block(piece), quoted=True) for piece in inside]
         return []
 
     def _span(self, token: Token) -> tuple[int, int]:
@@ -186,17 +128,17 @@ class _Reader:
         first, last = token.map[0], max(token.map[1] - 1, token.map[0])
         return self._origin[first], self._origin[min(last, len(self._origin) - 1)]
 
-    def _heading(self, token: Token, start: int, end: int) -> Block | _Heading:
+    def _heading(self, token: Token, start: int, end: int) -> Block | Heading:
         text = self._tokens[self._at].content
         self._at += 2
         underlined = token.markup == "-" and self._lines[end - 1].strip() == "---"
         # Three dashes under a paragraph are meant as a rule far more often than as a heading's underline.
         if underlined and ("\n" in text or len(text) > 80 or text.startswith(("**", "_", "*", "`"))):
             return Block("paragraph", start, end - 1, text)
-        return _Heading(text.replace("\n", " "), int(token.tag[1]), start, end)
+        return Heading(text.replace("\n", " "), int(token.tag[1]), start, end)
 
-    def _list(self, closing: str) -> list[Block | _Heading]:
-        items: list[Block | _Heading] = []
+    def _list(self, closing: str) -> list[Block | Heading]:
+        items: list[Block | Heading] = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             self._at += 1
@@ -220,10 +162,10 @@ class _Reader:
             end -= 1
         return Block("item", start, end, text, number, checked, tuple(children))
 
-    def _table(self, start: int) -> list[Block | _Heading]:
+    def _table(self, start: int) -> list[Block | Heading]:
         header: tuple[str, ...] = ()
         rows: list[Row] = []
-        stray: list[Block | _Heading] = []
+        stray: list[Block | Heading] = []
         cells: list[str] = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
@@ -247,34 +189,58 @@ class _Reader:
         return [Block("table", start, end, header=header, rows=tuple(rows)), *stray]
 
 
-def _as_block(piece: Block | _Heading) -> Block:
+def _as_block(piece: Block | Heading) -> Block:
     if isinstance(piece, Block):
         return piece
     return Block("paragraph", piece.start, piece.end, piece.title)
 
 
-def _sections(pieces: Sequence[Block | _Heading], last_line: int) -> Section:
+def _sections(pieces: Sequence[Piece], last_line: int) -> Section:
     root = Section("", 0, 1, last_line, 0, 0)
     stack = [root]
+    folds: list[Section] = []
     count = 0
+
+    def close(until: Section | None, level: int, line: int) -> None:
+        while stack[-1].level >= level or (until is not None and until in stack):
+            stack.pop().end = line
+
     for piece in pieces:
-        heading = piece if isinstance(piece, _Heading) else _pseudo_heading(piece)
+        if isinstance(piece, Closing):
+            if folds:
+                fold = folds.pop()
+                close(fold if fold in stack else None, LEAD_LEVEL + 1, piece.line)
+            continue
+        heading = piece if isinstance(piece, Heading) else _pseudo_heading(piece)
         if heading is None:
             assert isinstance(piece, Block)
+            if stack[-1].level == LEAD_LEVEL and piece.kind != "item":
+                stack.pop().end = piece.start - 1
             stack[-1].blocks.append(piece)
             continue
-        while stack[-1].level >= heading.level:
-            stack.pop().end = heading.start - 1
+        level = _level(heading, stack, folds)
+        close(None, level, heading.start - 1)
         count += 1
-        section = Section(heading.title, heading.level, heading.start, last_line, count, heading.end, stack[-1])
+        section = Section(heading.title, level, heading.start, last_line, count, heading.end, stack[-1])
         stack[-1].children.append(section)
         stack.append(section)
+        if heading.level == 0:
+            folds.append(section)
     return root
 
 
-def _pseudo_heading(piece: Block | _Heading) -> _Heading | None:
-    if not isinstance(piece, Block) or piece.kind != "paragraph" or "\n" in piece.text:
+def _level(heading: Heading, stack: Sequence[Section], folds: Sequence[Section]) -> int:
+    """A fold stands under the heading above it; headings in a fold stand under the fold."""
+    if heading.level == 0:
+        above = [section.level for section in stack if section.level < PSEUDO_HEADING_LEVEL]
+        return min(above[-1] + 1, PSEUDO_HEADING_LEVEL - 1)
+    inside = folds[-1].level + 1 if folds and folds[-1] in stack else 0
+    return heading.level if heading.level >= PSEUDO_HEADING_LEVEL else max(heading.level, inside)
+
+
+def _pseudo_heading(piece: Block) -> Heading | None:
+    if piece.kind != "paragraph" or "\n" in piece.text:
         return None
     if len(piece.text) > MAX_PSEUDO_HEADING or not BOLD_ALONE.match(piece.text):
         return None
-    return _Heading(piece.text, PSEUDO_HEADING_LEVEL, piece.start, piece.end)
+    return Heading(piece.text, PSEUDO_HEADING_LEVEL, piece.start, piece.end)

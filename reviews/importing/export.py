@@ -12,6 +12,8 @@ def to_json(parsed: ParsedReview, document_id: str) -> dict[str, Any]:
         "id": document_id,
         "title": parsed.title,
         "sha256": parsed.sha256,
+        "form": parsed.form,
+        "tool": parsed.tool,
         "metadata": {
             "date": parsed.metadata.date,
             "reviewer": parsed.metadata.reviewer,
@@ -97,6 +99,8 @@ def _finding(number: int, finding: ParsedFinding) -> dict[str, Any]:
         "line_end": finding.line_end,
         "ticket_key": finding.ticket_key,
         "references": list(finding.references),
+        "rule": finding.rule,
+        "fingerprints": [{"algorithm": algorithm, "value": value} for algorithm, value in finding.fingerprints],
         "fields": [{"label": label, "value": value} for label, value in finding.fields],
         "body": finding.body,
         "reason": finding.reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reviews.importing.decoys import part_heading
 from reviews.importing.document import Block, Section
@@ -18,7 +18,10 @@ _BOLD_LABEL = re.compile(
     r"(?:^|(?<=[|·•;])\s*|\s{2,}|(?<=\s))(?:\*\*|__)([^*\n]{1,70}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*"
 )
 _ITALIC_LABEL = re.compile(r"^(?:\*|_)([^*_\n]{1,40}?)(?::(?:\*|_)|(?:\*|_)\s*:)\s*")
-_PLAIN_LABEL = re.compile(r"^([^\W\d_][\w '’/()\-]{1,40}?)\s*:\s*(?=\S|$)")
+_PLAIN_LABEL = re.compile(r"^([^\W\d_][\w '’/()\-]{1,40}?)\s*[:：]\s*(?=\S|$)")
+_HEADING_FIELD = re.compile(r"^([^:：]{2,40})[:：]\s*(\S.*)$")
+# `Issue: the cache is never emptied` may be a title; a heading that starts with one of these never is.
+_IN_HEADINGS = frozenset({"severity", "priority", "status", "effort"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ def fields_of(section: Section) -> tuple[Field, ...]:
             if meaning is not None:
                 value = "\n".join(_text_of(part.blocks))
                 found.append(Field(plain(part.title).strip(" :"), meaning, value, part.line))
+            else:
+                found.extend(replace(field, line=part.line) for field in _said_in_heading(part.title))
         found.extend(fields_in(part.blocks))
         if len(found) > MAX_FIELDS:
             break
@@ -49,17 +54,45 @@ def fields_of(section: Section) -> tuple[Field, ...]:
 def _parts(section: Section) -> Iterator[Section]:
     yield section
     for child in section.children:
-        if label_meaning(plain(child.title)) is not None or part_heading(child.title):
+        if label_meaning(plain(child.title)) is not None or part_heading(child.title) or says_field(child.title):
             yield from _parts(child)
 
 
+def says_field(title: str) -> bool:
+    """A sub-heading that is a field in itself, such as `### Severity: low`."""
+    return bool(_said_in_heading(title))
+
+
+def _said_in_heading(title: str) -> tuple[Field, ...]:
+    match = _HEADING_FIELD.match(plain(title)[:MAX_FIELD_LINE])
+    meaning = label_meaning(match[1]) if match else None
+    if match is None or meaning not in _IN_HEADINGS:
+        return ()
+    return (Field(match[1].strip(), meaning, match[2].strip(), 0),)
+
+
 def fields_in(blocks: Iterable[Block]) -> Iterator[Field]:
-    for block in blocks:
+    following = list(blocks)
+    for at, block in enumerate(following):
         if block.kind == "table":
             yield from _table_fields(block)
         elif block.kind in ("paragraph", "item"):
-            yield from _labelled(block)
+            named = list(_labelled(block))
+            if named and block.kind == "paragraph" and (not named[-1].value or named[-1].value.endswith((":", "："))):
+                named[-1] = _with_list(named[-1], following[at + 1 : at + 1 + MAX_FIELDS])
+            yield from named
             yield from fields_in(block.children)
+
+
+def _with_list(field: Field, following: Iterable[Block]) -> Field:
+    """A label that leads to a list means the list."""
+    items: list[Block] = []
+    for block in following:
+        if block.kind != "item":
+            break
+        items.append(block)
+    said = "\n".join(item.text for item in items)
+    return replace(field, value=f"{field.value}\n{said}".strip()) if said else field
 
 
 def _labelled(block: Block) -> Iterator[Field]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reviews.importing import parse
 from reviews.importing.export import to_json
 from reviews.importing.model import BadInput
-from reviews.importing.text import MAX_BYTES
+from reviews.importing.text import MAX_FORM_BYTES
 
 
 def parse_files(sources: Iterable[Path], out: Path) -> Iterator[tuple[Path, str, bool]]:
@@ -19,7 +19,7 @@ def parse_files(sources: Iterable[Path], out: Path) -> Iterator[tuple[Path, str,
         try:
             with source.open("rb") as stream:
                 # One byte more than allowed is enough to know that the limit is passed.
-                data = stream.read(MAX_BYTES + 1)
+                data = stream.read(MAX_FORM_BYTES + 1)
             parsed = parse(data, name=source.name)
         except BadInput as refused:
             yield source, f"refused ({refused.code}): {refused.message}", False

@@ -60,6 +60,9 @@ class ParsedFinding:
     fields: tuple[tuple[str, str], ...] = ()
     ticket_key: str | None = None
     references: tuple[str, ...] = ()
+    # What a tool knows it by, as (algorithm, value); the value alone says nothing.
+    fingerprints: tuple[tuple[str, str], ...] = ()
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +194,5 @@ class ParsedReview:
     test_plans: tuple[TestPlan, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     earlier: tuple[Earlier, ...] = ()
+    form: str = "markdown"
+    tool: str | None = None

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from reviews.importing import metadata, plans, remarks, signals, statuses, totals
+from reviews.importing import forms, metadata, plans, remarks, signals, statuses, totals
 from reviews.importing.assemble import assemble
 from reviews.importing.beside.read import read_beside
 from reviews.importing.document import read_document
+from reviews.importing.forms import html
+from reviews.importing.mapping import Mapping
 from reviews.importing.model import LeftOut, ParsedFinding, ParsedReview
 from reviews.importing.recognisers.status_tables import Standing, standings
 from reviews.importing.reconcile import Selection, select
 from reviews.importing.regions import Outline, outline_of
 from reviews.importing.text import decode
-from reviews.importing.titles import ref_prefix
+from reviews.importing.titles import number_of, ref_prefix
 
 
-def read(data: bytes, *, name: str = "") -> ParsedReview:
+def read(data: bytes, *, name: str = "", mapping: Mapping | None = None) -> ParsedReview:
     """Read a review document; BadInput is the only exception."""
-    text, notes = decode(data)
+    structured = forms.read(data, name=name, mapping=mapping)
+    if structured is not None:
+        return structured
+    reduced = html.reduced(data)
+    text, notes = reduced or decode(data)
     document = read_document(text)
     outline = outline_of(document)
     signal = signals.signal_of(document)
@@ -62,6 +68,7 @@ def read(data: bytes, *, name: str = "") -> ParsedReview:
         test_plans=beside.test_plans,
         evidence=beside.evidence,
         earlier=beside.earlier,
+        form=html.FORM if reduced else "markdown",
     )
 
 
@@ -84,6 +91,7 @@ def _findings(selection: Selection, outline: Outline) -> Sequence[ParsedFinding]
     findings = []
     for candidate in selection.chosen:
         repeats = selection.merged.get(candidate.line_start, ())
-        known = said.get(candidate.parts.ref) if candidate.parts.ref else None
+        ref = candidate.parts.ref
+        known = (said.get(ref) or said.get(number_of(ref) or "")) if ref else None
         findings.append(assemble(candidate, repeats, known, outline, prefixes))
     return tuple(findings)

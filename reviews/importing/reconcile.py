@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reviews.importing.model import LeftOut
-from reviews.importing.recognisers import RECOGNISERS, Candidate
+from reviews.importing.recognisers import RECOGNISERS, Candidate, siblings
+from reviews.importing.refs import refs_in
 from reviews.importing.regions import Outline
 from reviews.importing.similarity import Comparer, normal
 
@@ -15,9 +17,14 @@ MAX_COMPARISONS = 60_000
 COMPARED_LETTERS = 12_000_000
 MAX_TWINS = 4
 MAX_INSIDE = 60
-SURE = 0.65
+SURE = 0.6
+NAMED = 2
+ENOUGH = 5
 TAGGED = 0.8
 WEAK_HEADING = 0.76
+
+
+_COUNTED = re.compile(r"^(?:[^\W\d_]{3,}\s?#?|#)(?=\d+$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ def select(outline: Outline) -> Selection:
     others = [c for c in candidates if c.shape != "heading"]
     headings = _without_categories(headings, others)
     others = _outside(others, headings)
-    standing, aside = _by_tier(_numbers_as_refs([*headings, *others]))
+    standing, aside = _by_tier(_without_overviews(_numbers_as_refs([*headings, *others])))
     chosen, merged = _merge(standing)
     return Selection(tuple(chosen), merged, _left_out(left_out, chosen), tuple(aside))
 
@@ -58,7 +65,8 @@ def _gather(outline: Outline) -> tuple[list[Candidate], list[LeftOut]]:
         if piece.reason != "the author calls it clean" or piece.line_start not in best
     }
     standing = [c for line, c in sorted(best.items()) if line not in refused or c.parts.ref is not None]
-    return standing, left
+    standing.extend(siblings.complete(outline, standing, frozenset(refused)))
+    return sorted(standing, key=lambda c: c.line_start), left
 
 
 def _inside(inner: Candidate, outer: Candidate) -> bool:
@@ -127,18 +135,43 @@ def _numbers_as_refs(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(result, key=lambda c: c.line_start)
 
 
+def _without_overviews(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """An item or row without a ref that names several findings by theirs speaks about them and is none itself."""
+    known = {c.parts.ref for c in candidates if c.parts.ref is not None and not c.parts.ref.isdigit()}
+    if len(known) < NAMED:
+        return list(candidates)
+    return [c for c in candidates if c.parts.ref is not None or c.shape == "heading" or _named(c, known) < NAMED]
+
+
+def _named(candidate: Candidate, known: set[str]) -> int:
+    text = candidate.block.text if candidate.block is not None else " ".join(value for _, value in candidate.cells)
+    return len(known.intersection(refs_in(text)))
+
+
 def _by_tier(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
     """Plans and recaps count only when no surer finding is listed; warnings among check marks only after them."""
+    candidates = [c for c in candidates if not _told_again(c)]
     standing: list[Candidate] = []
     for tier in (1, 2, 3):
-        if any(c.weight >= SURE for c in standing):
+        if any(c.weight >= SURE for c in standing) or len(standing) >= ENOUGH:
             break
         if tier == 3 and standing:
             break
-        standing.extend(c for c in candidates if c.tier == tier)
+        next_best = [c for c in candidates if c.tier == tier]
+        told = [c for c in next_best if c.region.kind not in ("plan", "recap")]
+        # What is wrong comes before what to do about it.
+        standing.extend(told if tier == 2 and told else next_best)
     lines = {c.line_start for c in standing}
     aside = [c for c in candidates if c.line_start not in lines]
     return sorted(standing, key=lambda c: c.line_start), aside
+
+
+def _told_again(candidate: Candidate) -> bool:
+    """A bullet of a conclusion sums up; with neither ref nor severity it names no finding of its own."""
+    if candidate.shape != "item" or candidate.parts.ref is not None or candidate.parts.severity is not None:
+        return False
+    kind = candidate.region.kind
+    return kind == "recap" and not candidate.region.group or (candidate.tier == 3 and kind == "plan")
 
 
 def _merge(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[int, tuple[Candidate, ...]]]:
@@ -160,7 +193,7 @@ def _merge(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[int, 
             continue
         kept.append(candidate)
         if candidate.parts.ref is not None:
-            by_ref.setdefault(candidate.parts.ref, []).append(candidate)
+            by_ref.setdefault(_bare(candidate.parts.ref), []).append(candidate)
     chosen = sorted(kept, key=lambda c: c.line_start)
     return chosen, {line: tuple(repeats) for line, repeats in merged.items()}
 
@@ -169,12 +202,17 @@ def _standing_power(candidate: Candidate) -> int:
     return {"heading": 3, "paragraph": 2, "row": 1, "item": 1}[candidate.shape]
 
 
+def _bare(ref: str) -> str:
+    """`#4`, `Issue 4` and the 4 in an index are one ref."""
+    return _COUNTED.sub("", ref)
+
+
 def _same_ref(
     candidate: Candidate, by_ref: dict[str, list[Candidate]], titles: dict[int, str], comparer: Comparer
 ) -> Candidate | None:
     ref = candidate.parts.ref
     # Two headings of one ref happen; hundreds are no review, and each comparison costs.
-    twins = by_ref.get(ref, [])[:MAX_TWINS] if ref is not None else []
+    twins = by_ref.get(_bare(ref), [])[:MAX_TWINS] if ref is not None else []
     for twin in twins:
         if candidate.shape != "heading" or twin.shape != "heading":
             return twin

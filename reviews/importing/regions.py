@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from reviews.importing import decoys
 from reviews.importing.document import PSEUDO_HEADING_LEVEL, Document, Section
 from reviews.importing.model import Severity, Status
+from reviews.importing.nesting import adopt
+from reviews.importing.section_words import problems_named
 from reviews.importing.titles import TitleParts, read_title, weak_prefixes
 from reviews.importing.vocabulary import (
     SEVERITY_WORDS,
@@ -22,6 +25,8 @@ from reviews.importing.vocabulary import (
 Kind = Literal["neutral", "findings", "plan", "recap", "decoy"]
 
 MAX_GROUP_WORDS = 12
+MIN_AGAIN = 3
+MIN_UNDER = 2
 
 _GROUP_NOUNS = word_set(
     """
@@ -56,6 +61,14 @@ _FINDING_PHRASES = re.compile(
     r"improvements?(?: needed)?|todos?|action required|red flags?|attack surface|current debt|single "
     r"points? of failure|"
     r"incomplete|inconsistenc(?:y|ies)|deviations?|regressions?)\b",
+    re.IGNORECASE,
+)
+# The title of a document that is nothing but a list of problems.
+_INVENTORY = re.compile(
+    r"\b(?:known|open|outstanding|current) (?:\w+ )?(?:bugs?|issues?|problems?|defects?|limitations?)\b|\bbug (?:list|tracker)\b|"
+    r"\bbekannte (?:fehler|probleme|einschränkungen)|\b(?:problèmes|bogues|bugs) connus|\b(?:problemas|errores) conocidos|"
+    r"\b(?:problemas|erros) conhecidos|\bproblemi noti|\bbekende problemen|\bkända (?:fel|problem)|\bznane (?:błędy|problemy)|"
+    r"известные (?:проблемы|ошибки|баги)|відомі (?:проблеми|помилки)|已知(?:问题|缺陷)|既知の(?:問題|不具合)|알려진 문제",
     re.IGNORECASE,
 )
 _NOT_A_GROUP = re.compile(r"[`=]|\(\)|\bwithout\b|\bnot\b|\bno\b|\bcan\b|\bdoes\b", re.IGNORECASE)
@@ -98,6 +111,12 @@ class Outline:
     parts: dict[int, TitleParts]
     regions: dict[int, Region]
     weak: frozenset[str]
+    again: frozenset[str] = frozenset()
+    inventory: bool = False
+
+    def comes_again(self, section: Section) -> bool:
+        """The same heading stands over several sections: it names a part of each, not a problem."""
+        return self.title(section).title.lower() in self.again
 
     def region(self, section: Section) -> Region:
         return self.regions[section.index]
@@ -117,8 +136,12 @@ def outline_of(document: Document) -> Outline:
         leads.extend(block.text.split("\n")[0] for block in section.blocks if block.kind == "item")
     weak = weak_prefixes(leads)
     parts = {section.index: read_title(section.title, weak) for section in sections}
+    adopt(sections, parts)
     regions: dict[int, Region] = {}
-    outline = Outline(document, parts, regions, weak)
+    counts = Counter(found.title.lower() for found in parts.values() if found.ref is None and found.title)
+    again = frozenset(title for title, count in counts.items() if count >= MIN_AGAIN)
+    first = next((section.title for section in sections if section.parent is not None), "")
+    outline = Outline(document, parts, regions, weak, again, bool(_INVENTORY.search(first)))
     only_title = sum(1 for section in sections if section.level == 1) == 1
     for section in sections:
         regions[section.index] = _region(section, outline, only_title)
@@ -149,6 +172,8 @@ def _group(section: Section, parts: TitleParts, above: Region) -> Region | None:
     if section.level >= PSEUDO_HEADING_LEVEL and label_meaning(section.title) is not None:
         return None
     severity, written = group_severity(section.title, parts)
+    if severity is None and parts.severity is not None and _only_over_others(section, parts):
+        severity, written = parts.severity, parts.severity_as_written
     status = group_status(section.title)
     praised = parts.checked and not section_has_refs(section)
     if praised and (status == "fixed" or severity is not None):
@@ -164,6 +189,14 @@ def _group(section: Section, parts: TitleParts, above: Region) -> Region | None:
     if status is not None:
         region = replace(region, status=status, status_reason=f'under the heading "{_category(section)}"')
     return region
+
+
+def _only_over_others(section: Section, parts: TitleParts) -> bool:
+    """Nothing but further headings, none of which names a part of a finding, stands under it."""
+    real = [child for child in section.children if child.level < PSEUDO_HEADING_LEVEL]
+    if section.blocks or parts.number is not None and len(real) < MIN_UNDER or len(real) < MIN_UNDER:
+        return False
+    return not any(label_meaning(child.title) or decoys.part_heading(child.title) for child in real[:MAX_GROUP_WORDS])
 
 
 def section_has_refs(section: Section) -> bool:
@@ -211,9 +244,12 @@ def group_severity(title: str, parts: TitleParts) -> tuple[Severity | None, str 
     if not named and re.match(r"^(?:must|should)[ -]fix|^nice[ -]to[ -]have", text, re.IGNORECASE):
         return severity_of(text), text
     rest = [word for word in words if word not in SEVERITY_WORDS and not word.isdigit() and word not in _GROUP_FILLER]
+    rest = [word for word in rest if not problems_named(word)]
     if named and not rest:
         best = min((SEVERITY_WORDS[word] for word in named[:1]), default=None)
         return best, named[0]
+    if re.match(r"^notes? (?:&|and) additional information$", text, re.IGNORECASE):
+        return "info", text
     if re.match(r"^lower[ -]priority$", text, re.IGNORECASE):
         return "low", text
     # `UI Observations (Nits)`: the tag is the severity, the nouns say that a list follows.
@@ -241,4 +277,4 @@ def finding_group(title: str) -> bool:
     words = words_of(text)
     if not words or len(words) > MAX_GROUP_WORDS:
         return False
-    return any(word in _GROUP_NOUNS for word in words) or bool(_FINDING_PHRASES.search(text))
+    return any(word in _GROUP_NOUNS for word in words) or bool(_FINDING_PHRASES.search(text)) or problems_named(text)

@@ -9,9 +9,13 @@ MAX_LINE = 20_000
 MAX_LINE_FOR_BLOCKS = 4_000
 MAX_MARKERS = 12
 MAX_PSEUDO_HEADING = 200
+SLACK = 4
+LONG_UNDERLINE = 10
 
 BOLD_ALONE = re.compile(r"^(?:[^\w\s*`]{1,3}\s*)?(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*[:.]?\s*(?:[✅❌⚠️🔴🟠🟡🟢]+\s*)?$")
 _MARKER_RUN = re.compile(rf"^\s*((?:[>\-*+]|\d{{1,9}}[.)])[ \t]*){{{MAX_MARKERS},}}[^\s\->*+]")
+_NUMBERED = re.compile(r"^\d{1,3}[.)] \S.{0,200}$")
+_UNDERLINE = re.compile(r"^(?:-{4,200}|={4,200})\s*$")
 _DEEP_QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?){2,}")
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
 _TABLE_RULE = re.compile(r"^\s{0,3}\|?\s*:?-{2,}:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
@@ -37,8 +41,13 @@ def spaced_out(lines: Sequence[str]) -> tuple[list[str], list[int]]:
     spaced: list[str] = []
     origin: list[int] = []
     fenced = False
+    titled = False
     for number, line in enumerate(lines, 1):
         fenced ^= bool(_FENCE.match(line))
+        if titled:
+            line, titled = "", False
+        elif not fenced and _underlined(line, lines[number] if number < len(lines) else ""):
+            line, titled = f"{'#' if lines[number].startswith('=') else '##'} {line}", True
         before = lines[number - 2] if number > 1 else ""
         if not fenced and before.strip() and _starts_afresh(line, before, lines[number : number + 1]):
             spaced.append("")
@@ -46,6 +55,13 @@ def spaced_out(lines: Sequence[str]) -> tuple[list[str], list[int]]:
         spaced.append(line)
         origin.append(number)
     return spaced, origin
+
+
+def _underlined(line: str, below: str) -> bool:
+    """`1. Title` over a line of dashes as long as itself: a heading, though by the letter a list and a rule."""
+    if not _NUMBERED.match(line) or not _UNDERLINE.match(below):
+        return False
+    return abs(len(line.rstrip()) - len(below.rstrip())) <= SLACK or len(below.rstrip()) >= LONG_UNDERLINE
 
 
 def _starts_afresh(line: str, before: str, after: Sequence[str]) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reviews.importing.assemble import with_status
+from reviews.importing.document import Section
 from reviews.importing.model import ParsedFinding, Severity, Status
 from reviews.importing.recognisers.items import Item, read_item
 from reviews.importing.reconcile import Selection
-from reviews.importing.regions import Outline, Region
-from reviews.importing.titles import plain
-from reviews.importing.vocabulary import status_of, word_set
+from reviews.importing.regions import Outline, Region, group_status
+from reviews.importing.titles import number_of, plain
+from reviews.importing.vocabulary import SEVERITY_WORDS, status_of, word_set, words_of
 
 MAX_LATER = 200
 MAX_FINDINGS = 300
@@ -25,6 +26,13 @@ MARGIN = 1.1
 MAX_BODY = 3_000
 
 _DONE_MARK = re.compile(r"^\s*(?:[*_~]*)(?:✅|☑|✔)")
+_REFS = re.compile(r"\b[A-Z]{1,6}[-_]?\d{1,4}\b|#\d{1,4}\b")
+_DECLARED = re.compile(
+    r"(?P<which>\b[A-Za-z][A-Za-z/&, -]{1,40}?)(?:[ -](?:severity|priority))? (?:issues|findings|bugs|items|"
+    r"problems)(?: below| listed)? "
+    r"(?:have been |has been |were |are |(?=remain))(?:all |now |still )?(?:remain )?(?P<status>\w+(?: \w+)?)"
+)
+MAX_HEAD = 60
 _WORD = re.compile(r"[^\W_]{3,}")
 _STOP = word_set(
     """
@@ -53,6 +61,9 @@ def apply_later(findings: Sequence[ParsedFinding], selection: Selection, outline
     taken = {finding.line_start for finding in findings}
     later = [entry for entry in _later(outline) if entry.line not in taken][:MAX_LATER]
     known = {finding.ref: at for at, finding in enumerate(result) if finding.ref and not finding.ref.isdigit()}
+    known.update(
+        {f"#{number}": at for at, finding in enumerate(result) if finding.ref and (number := number_of(finding.ref))}
+    )
     unmatched = []
     for entry in later:
         named = [known[ref] for ref in entry.refs if ref in known]
@@ -61,16 +72,36 @@ def apply_later(findings: Sequence[ParsedFinding], selection: Selection, outline
                 result[at] = with_status(result[at], entry.status, f"line {entry.line}: {entry.text}")
         if not named:
             unmatched.append(entry)
+    first = min(finding.line_start for finding in result)
+    for status, severities, line, said in _declared(outline.document.lines[: first - 1][:MAX_HEAD]):
+        for at, finding in enumerate(result):
+            if finding.status is None and (not severities or finding.severity in severities):
+                result[at] = with_status(finding, status, f"line {line}: {said}")
     for at, entry in _matches(unmatched, result):
         if result[at].status is None or result[at].status == "open":
             result[at] = with_status(result[at], entry.status, f"line {entry.line}: {entry.text}")
     return tuple(result)
 
 
+def _declared(lines: Sequence[str]) -> Iterator[tuple[Status, frozenset[Severity], int, str]]:
+    """Sentences before the findings that speak of all of them: `All findings are open`, `High issues are fixed`."""
+    for number, line in enumerate(lines, 1):
+        for match in _DECLARED.finditer(line[:600].replace("`", "").replace("*", "")):
+            said = [word for word in words_of(match["which"]) if word not in ("and", "or", "the", "of")]
+            words = [word for word in said if word in SEVERITY_WORDS]
+            rest = [word for word in said if word not in SEVERITY_WORDS]
+            status = status_of(match["status"])
+            if status is not None and (rest == ["all"] or (words and not rest)):
+                yield status, frozenset(SEVERITY_WORDS[word] for word in words), number, match[0].strip()
+
+
 def _later(outline: Outline) -> list[Later]:
     found = []
     for section in outline.document.sections():
         region = outline.region(section)
+        status = region.status or group_status(section.title)
+        if status is not None:
+            found.extend(_rows(section, status))
         if region.kind not in ("plan", "recap"):
             continue
         blocks = [block for block in section.blocks if block.kind == "item"]
@@ -83,9 +114,19 @@ def _later(outline: Outline) -> list[Later]:
             status = _status(text, item, block.checked, telling)
             if status is not None:
                 severity = item.parts.severity if item else None
-                refs = tuple(re.findall(r"\b[A-Z]{1,6}[-_]?\d{1,4}\b", text))
+                refs = tuple(_REFS.findall(text))
                 found.append(Later(plain(text)[:300], block.start, status, severity, refs))
     return found
+
+
+def _rows(section: Section, status: Status) -> Iterator[Later]:
+    """The rows of a table under a heading that names a status: each begins with the ref of a finding."""
+    for block in section.blocks:
+        for row in block.rows:
+            first = row.cells[0] if row.cells else ""
+            refs = tuple(_REFS.findall(first[:200]))
+            if refs:
+                yield Later(plain(first)[:300], row.line, status, None, refs)
 
 
 def _status(text: str, item: Item | None, checked: bool | None, telling: bool) -> Status | None:

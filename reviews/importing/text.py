@@ -8,6 +8,8 @@ from typing import Final
 from reviews.importing.model import BadInput, Note
 
 MAX_BYTES = 2_000_000
+# Tables and the results of tools are read piece by piece, so they may be longer than prose.
+MAX_FORM_BYTES = 52_428_800
 MAX_LINES = 100_000
 MAX_REPAIRED_LINE = 4_000
 MAX_REPAIRED_TOTAL = 400_000
@@ -20,6 +22,13 @@ _BOMS: tuple[tuple[bytes, str], ...] = (
     (b"\xfe\xff", "utf-16"),
 )
 
+_PACKED: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"BZh9", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
 
 # Windows-1252 has no letter for five bytes, and who misread UTF-8 as it often dropped them. Without its byte a cross
 # mark takes the space behind it for its end, and a warning sign is no text at all: the byte is put back first.
@@ -29,10 +38,13 @@ _LOST_BYTES: Final = (
 )
 
 
-def decode(data: bytes) -> tuple[str, tuple[Note, ...]]:
+def decode(data: bytes, *, most: int = MAX_BYTES) -> tuple[str, tuple[Note, ...]]:
     """The text of a document with `\\n` line ends, and notes on every change; BadInput when it is no text."""
-    if len(data) > MAX_BYTES:
-        raise BadInput("too_large", f"The document has more than {MAX_BYTES} bytes, which is the limit.")
+    for opening, kind in _PACKED:
+        if data.startswith(opening):
+            raise BadInput("packed", f"The document is packed ({kind}): send the file itself.")
+    if len(data) > most:
+        raise BadInput("too_large", f"The document has more than {most} bytes, which is the limit.")
     raw, notes = _to_unicode(data)
     if not raw.strip():
         raise BadInput("empty", "The document is empty.")

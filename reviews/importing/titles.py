@@ -33,15 +33,25 @@ _HELD = re.compile("\ue000(\\d+)\ue001")
 _ITALIC = re.compile(r"^([*_])(?=[^\s*_])([^*_]+)\1$")
 
 _CODE_REF = re.compile(
-    r"^(?P<open>\[)?#?(?P<ref>[A-Z][A-Za-z]{0,9}(?:[-_][A-Z0-9]{1,12}){0,3}[-_#]{0,2}\d{1,5}(?:\.\d{1,3})?[a-z]?)(?P<close>\])?"
+    r"^(?P<open>[\[(])?#?(?P<ref>[A-ZА-ЯЁІЇЄ][A-Za-zА-ЯЁІЇЄ]{0,9}(?:[-_][A-ZА-ЯЁІЇЄ0-9]{1,12}){0,3}[-_#]{0,2}\d{1,5}(?:\.\d{1,3})?[a-z]?)(?P<close>[\])])?"
     r"(?P<delim>\s*(?:[:.)|]|[—–-]{1,2}(?=\s))\s*|\s*(?=[(\[])|\s+)"
 )
 _WORD_REF = re.compile(
     r"^(?P<word>issue|bug|finding|problem|vulnerability|defect|concern|risk|observation|weakness|gap|"
     r"blocker|smell|item|баг|"
-    r"проблема|problema|problème|fehler|fynd)(?:\s*(?P<hash>#)|\s)\s*(?P<n>\d{1,4}|"
+    r"проблема|замечание|ошибка|уязвимость|недостаток|зауваження|помилка|problema|problème|constat|anomalie|hallazgo|"
+    r"achado|falha|rilievo|bevinding|probleem|befund|mangel|feststellung|fehler|brist|anmärkning|fynd|usterka|uwaga|"
+    r"błąd)(?:\s*(?P<hash>#)|\s)\s*(?P<n>\d{1,4}|"
     r"(?-i:[A-Z])(?:-?\d{1,3})?)\s*(?:[:.)—–-]+|(?=\())\s*",
     re.IGNORECASE,
+)
+# Written without a space between word and number.
+_HAN_REF = re.compile(
+    r"^(?P<ref>(?:指摘事項|指摘|問題点|問題|課題|问题|缺陷|漏洞|不具合|발견|문제|이슈|지적|결함)\s?#?\d{1,4})\s*[:：.。、)）—–-]*\s*"
+)
+# The severity and a letter in place of a number: `HIGH-A`, `M-B`.
+_LETTER_REF = re.compile(
+    r"^\[?(?P<ref>(?:CRITICAL|CRIT|HIGH|MEDIUM|MED|LOW|INFO|[CHMLI])-[A-Z])\]?(?:\s*[:.)]|\s+[—–-])\s*"
 )
 _HASH_REF = re.compile(r"^#(\d{1,5})\b\s*[:.)—–-]*\s*")
 _DOTTED = re.compile(r"^§?(\d{1,3}(?:\.\d{1,3}){1,3})[.):]?\s+(?:[—–-]\s+)?")
@@ -86,16 +96,20 @@ _MARK_STATUS = re.compile(
     re.IGNORECASE,
 )
 _PREFIX = re.compile(
-    rf"^(?:[\[(]\s*(?P<boxed>{_SEVERITY_PHRASE})\s*[\])]\s*[:—–-]*|(?P<bare>{_SEVERITY_PHRASE})\s*(?:[:—–|"
+    rf"^(?:[\[(【（]\s*(?P<boxed>{_SEVERITY_PHRASE})\s*[\])】）]\s*[:：—–-]*|(?P<bare>{_SEVERITY_PHRASE})\s*(?:[:：—–|"
     rf"]+|-\s))\s*(?=\S)",
     re.IGNORECASE,
 )
 _STATUS_PREFIX = re.compile(
-    rf"^(?:[\[(]\s*(?P<boxed>{STATUS_ALTERNATION})\s*[\])]\s*[:—–-]*|"
-    rf"(?P<bare>{STATUS_ALTERNATION})\s*(?:[:—–|]+|-\s))\s*(?=\S)",
+    rf"^(?:[\[(【（]\s*(?P<boxed>{STATUS_ALTERNATION})\s*[\])】）]\s*[:：—–-]*|"
+    rf"(?P<bare>{STATUS_ALTERNATION})\s*(?:[:：—–|]+|-\s))\s*(?=\S)",
     re.IGNORECASE,
 )
 _STATUS_WITH_TITLE = re.compile(rf"^(?P<tag>{STATUS_ALTERNATION})\s*\((?P<title>.+)\)[.:]?$", re.IGNORECASE)
+# `(high effort)` rates something else than the finding.
+_OTHER_MEASURE = re.compile(
+    r"\s+(?:effort|complexity|cost|confidence|likelihood|probability|value|quality|load)\b", re.I
+)
 _FULL_CLEAN = re.compile(rf"^(?:{_CLEAN_PHRASE})\b", re.IGNORECASE)
 
 
@@ -175,6 +189,12 @@ def _take_ref(parts: TitleParts, text: str, weak: frozenset[str]) -> tuple[Title
     if match:
         ref = f"#{match['n']}" if match["hash"] else f"{match['word']} {match['n']}"
         return replace(parts, ref=ref), text[match.end() :]
+    match = _HAN_REF.match(text)
+    if match and match.end() < len(text):
+        return replace(parts, ref=match["ref"]), text[match.end() :]
+    match = _LETTER_REF.match(text)
+    if match:
+        return replace(parts, ref=match["ref"]), text[match.end() :]
     match = _CODE_REF.match(text)
     if match and _is_ref(match, weak):
         return replace(parts, ref=match["ref"]), text[match.end() :]
@@ -200,7 +220,13 @@ def _is_ref(match: re.Match[str], weak: frozenset[str]) -> bool:
 
 
 def ref_prefix(ref: str) -> str:
-    return re.sub(r"[-_#]*\d+(?:\.\d+)?[a-z]?$", "", ref)
+    return re.sub(r"[-_#]*\d+(?:\.\d+)?[a-z]?$|-[A-Z]$", "", ref)
+
+
+def number_of(ref: str) -> str | None:
+    """The number of a ref that is a word and a number, such as `Issue 3` or `#3`; an index may give it alone."""
+    match = re.fullmatch(r"(?:#|\w+ #?)(\d{1,4})", ref)
+    return match[1] if match else None
 
 
 def weak_prefixes(titles: Iterable[str]) -> frozenset[str]:
@@ -255,7 +281,7 @@ def _with_tag(parts: TitleParts, tag: str, after: str) -> TitleParts:
     if status is not None:
         return parts if parts.status else replace(parts, status=status, status_as_written=tag + after)
     severity = severity_of(tag)
-    if severity is None or parts.severity is not None:
+    if severity is None or parts.severity is not None or _OTHER_MEASURE.match(after):
         return parts
     return replace(parts, severity=severity, severity_as_written=tag)
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from reviews.importing.recognisers import (
+    area_lists,
     bold_bullets,
     bold_paragraphs,
     checkboxes,
     concerns,
     field_headings,
+    named_by_problem,
     numbered_items,
     plain_bullets,
     ref_headings,
+    series,
     severity_headings,
     summary_tables,
+    titled,
+    told_headings,
+    told_lists,
+    told_paragraphs,
 )
 from reviews.importing.recognisers.candidate import Candidate, Proposal
 from reviews.importing.regions import Outline
@@ -24,7 +31,10 @@ Recogniser = Callable[[Outline], Iterable[Proposal]]
 RECOGNISERS: tuple[Recogniser, ...] = (
     ref_headings.propose,
     field_headings.propose,
+    named_by_problem.propose,
     severity_headings.propose,
+    titled.propose,
+    series.propose,
     concerns.propose,
     summary_tables.propose,
     bold_paragraphs.propose,
@@ -32,6 +42,10 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     bold_bullets.propose,
     numbered_items.propose,
     plain_bullets.propose,
+    area_lists.propose,
+    told_headings.propose,
+    told_lists.propose,
+    told_paragraphs.propose,
 )
 
 __all__ = ["RECOGNISERS", "Candidate", "Proposal", "Recogniser"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from reviews.importing import decoys
 from reviews.importing.document import Block, Section
+from reviews.importing.fields import fields_in
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers.candidate import Candidate, Proposal, tier_of
 from reviews.importing.recognisers.items import with_rest
@@ -19,7 +20,7 @@ WEIGHT_REF = 0.9
 WEIGHT_GROUP = 0.7
 MIN_LEAD = 8
 
-_LEAD = re.compile(r"^(\*\*|__)(?=\S)(?P<lead>(?:(?!\1).)+?)\1(?P<rest>.*)", re.DOTALL)
+LEAD = re.compile(r"^(\*\*|__)(?=\S)(?P<lead>(?:(?!\1).)+?)\1(?P<rest>.*)", re.DOTALL)
 _NUMBER_IN_BRACKETS = re.compile(r"^\[\d+\]")
 
 
@@ -28,7 +29,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         if outline.region(section).kind == "decoy":
             continue
         for at, block in enumerate(section.blocks):
-            match = _LEAD.match(block.text) if block.kind == "paragraph" else None
+            match = LEAD.match(block.text) if block.kind == "paragraph" else None
             if match is not None and label_meaning(match["lead"]) is None:
                 proposal = _read(section, at, match, outline)
                 if proposal is not None:
@@ -43,7 +44,7 @@ def _read(section: Section, at: int, match: re.Match[str], outline: Outline) -> 
     named = parts.ref is not None or rated or bool(_NUMBER_IN_BRACKETS.match(match["lead"]))
     if not named and not (region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD):
         return None
-    end = _end(section, at)
+    end = reach(section, at)
     why_not = decoys.not_a_finding(parts, block.text)
     if why_not is not None:
         return LeftOut(block.start, end, parts.title[:200], why_not)
@@ -62,12 +63,17 @@ def _read(section: Section, at: int, match: re.Match[str], outline: Outline) -> 
         weight=WEIGHT_REF if named else WEIGHT_GROUP,
         tier=tier_of(region),
         block=block,
+        fields=tuple(fields_in([replace(block, text=match["rest"]), *_until(section, at, end)])) if named else (),
         title=parts.title,
         alternative_title=plain(block.text),
     )
 
 
-def _end(section: Section, at: int) -> int:
+def _until(section: Section, at: int, end: int) -> list[Block]:
+    return [other for other in section.blocks[at + 1 :] if other.end <= end]
+
+
+def reach(section: Section, at: int) -> int:
     """A paragraph's finding reaches to the next bold lead."""
     end = section.blocks[at].end
     for block in section.blocks[at + 1 :]:
@@ -78,5 +84,5 @@ def _end(section: Section, at: int) -> int:
 
 
 def _starts_another(block: Block) -> bool:
-    match = _LEAD.match(block.text) if block.kind == "paragraph" else None
+    match = LEAD.match(block.text) if block.kind == "paragraph" else None
     return match is not None and label_meaning(match["lead"]) is None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reviews.importing import decoys
 from reviews.importing.document import Section
 from reviews.importing.fields import Field, fields_of, meanings
 from reviews.importing.model import LeftOut
-from reviews.importing.recognisers.candidate import Proposal
+from reviews.importing.recognisers.candidate import Candidate, Proposal
 from reviews.importing.recognisers.headings import candidate, groups, is_part, pseudo
 from reviews.importing.regions import Outline
 
@@ -35,7 +36,10 @@ def propose(outline: Outline) -> Iterator[Proposal]:
             continue
         said = ", ".join(sorted(named))
         weight = WEIGHT if len(named) >= 2 else WEIGHT_ONE_FIELD
-        yield candidate(section, outline, f"a heading with labelled parts ({said})", weight, fields)
+        found = candidate(section, outline, f"a heading with labelled parts ({said})", weight, fields)
+        # With its own place and remedy it is a finding, whatever the list is called.
+        placed = isinstance(found, Candidate) and around.kind == "plan" and named >= {"files", "fix"}
+        yield replace(found, tier=1) if placed and isinstance(found, Candidate) else found
 
 
 def own_fields(section: Section) -> tuple[Field, ...]:
@@ -47,11 +51,12 @@ def _enough(section: Section, outline: Outline, named: frozenset[str]) -> bool:
     around = outline.around(section)
     if outline.region(section).own and outline.region(section).kind == "decoy":
         return False
+    if named - {"status"} <= {"cause", "fix"} and around.kind != "findings":
+        # `Why` and `Action` belong to any plan.
+        return False
     if pseudo(section):
         return len(named) >= 2 and bool(named & {"issue", "impact", "fix", "cause", "severity", "files"})
     if len(named) >= 2:
         return section.level > 1
     listed = around.kind == "findings" or parts.number is not None
-    if named <= {"fix", "status"} and around.kind != "findings":
-        return False
     return bool(named) and listed and section.level > 1 and not section.children_are_headings()

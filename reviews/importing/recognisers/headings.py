@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from reviews.importing import decoys
 from reviews.importing.document import PSEUDO_HEADING_LEVEL, Section
-from reviews.importing.fields import Field, fields_of
+from reviews.importing.fields import Field, fields_in, fields_of, says_field
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers.candidate import Candidate, Proposal, tier_of
 from reviews.importing.regions import Outline
 from reviews.importing.vocabulary import label_meaning
+
+MIN_ITEMS = 2
+
+_BOLD = re.compile(r"^(?:[^\w\s*`]{1,3}\s*)?(?:\*\*|__)\S")
 
 
 def is_part(section: Section, outline: Outline) -> bool:
@@ -18,7 +24,14 @@ def is_part(section: Section, outline: Outline) -> bool:
         return False
     if parts.number is None and label_meaning(parts.title) is not None and section.level > 1:
         return True
-    return decoys.part_heading(section.title)
+    if parts.ref is None and parts.number is None and outline.comes_again(section) and not _rates_itself(section):
+        return True
+    return decoys.part_heading(section.title) or (section.level > 1 and says_field(section.title))
+
+
+def _rates_itself(section: Section) -> bool:
+    """The same name in several places may be a problem met again, when each place has a severity of its own."""
+    return any(field.meaning in ("severity", "priority") for field in fields_in(section.blocks))
 
 
 def groups(section: Section, outline: Outline) -> bool:
@@ -31,7 +44,8 @@ def candidate(
 ) -> Proposal:
     parts = outline.title(section)
     around = outline.around(section)
-    why_not = decoys.not_a_finding(parts, section.title)
+    fields = fields_of(section) if fields is None else fields
+    why_not = decoys.not_a_finding(parts, section.title) or _not_a_heading(section, fields)
     if why_not is not None:
         return LeftOut(section.line, section.end, parts.title[:200], why_not)
     return Candidate(
@@ -43,10 +57,30 @@ def candidate(
         line_end=section.end,
         reason=reason,
         weight=weight,
-        tier=tier_of(around),
-        fields=fields_of(section) if fields is None else fields,
+        tier=2 if decoys.step_of_fixing(section.title) else tier_of(around),
+        fields=fields,
         title=parts.title,
     )
+
+
+def _not_a_heading(section: Section, fields: tuple[Field, ...]) -> str | None:
+    if decoys.found_clean(section):
+        return "the author calls it clean"
+    if decoys.decision_record(field.label for field in fields[:1]):
+        return "a decision"
+    return None
+
+
+def over_items(section: Section) -> bool:
+    """A heading over nothing but several numbered or bold-led items names their category."""
+    items = [block for block in section.blocks if block.kind == "item"]
+    if len(items) < MIN_ITEMS or any(block.kind not in ("item", "fence") for block in section.blocks[1:]):
+        return False
+    if section.blocks[0].kind not in ("item", "paragraph") or section.children:
+        return False
+    own = [block for block in items if block.number is not None or _BOLD.match(block.text)]
+    labels = sum(1 for block in items if any(field.meaning for field in fields_in([block])))
+    return len(own) == len(items) and labels == 0
 
 
 def pseudo(section: Section) -> bool:

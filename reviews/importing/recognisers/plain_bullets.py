@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from reviews.importing.recognisers.candidate import Proposal
 from reviews.importing.recognisers.items import candidate, items_of, leads_to_label
 from reviews.importing.regions import Outline
+from reviews.importing.section_words import clings
 from reviews.importing.vocabulary import leading_severity
 
 WEIGHT_TAGGED = 0.8
 WEIGHT_GROUP = 0.62
 WEIGHT_LISTED = 0.5
 MIN_TITLE = 8
+MIN_HAN = 3
 MIN_TAGGED = 24
 
 
@@ -20,7 +22,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
     for item in items_of(outline):
         if item.bold or item.block.number is not None or item.block.checked is not None:
             continue
-        if len(item.parts.title) < MIN_TITLE:
+        if len(item.parts.title) < (MIN_HAN if clings(item.parts.title) else MIN_TITLE):
             continue
         if item.parts.ref is not None:
             yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_TAGGED)

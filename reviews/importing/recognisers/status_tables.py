@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reviews.importing.document import Block
 from reviews.importing.model import Severity, Status
-from reviews.importing.recognisers.columns import meanings_of
+from reviews.importing.recognisers.cells import MOST, column, is_ref, share
+from reviews.importing.recognisers.columns import MAX_COLUMNS, meanings_of
 from reviews.importing.regions import Outline
 from reviews.importing.titles import plain
 from reviews.importing.vocabulary import severity_of, status_of
@@ -30,6 +32,9 @@ def standings(outline: Outline) -> Iterator[Standing]:
             if table.kind != "table":
                 continue
             columns = meanings_of(table)
+            if "ref" not in columns:
+                # `| Finding | Status |` over rows that begin with a ref alone.
+                columns = {**columns, **_refs_by_cells(table)}
             if "ref" not in columns or not {"status", "severity"} & columns.keys():
                 continue
             for row in table.rows:
@@ -45,3 +50,8 @@ def standings(outline: Outline) -> Iterator[Standing]:
                         severity_of(severity),
                         severity.strip("*") or None,
                     )
+
+
+def _refs_by_cells(table: Block) -> dict[str, int]:
+    width = min(len(table.header), MAX_COLUMNS)
+    return next(({"ref": at} for at in range(width) if share(column(table, at), is_ref) >= MOST), {})

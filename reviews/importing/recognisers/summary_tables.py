@@ -11,7 +11,7 @@ from reviews.importing.document import Block, Row, Section
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers.candidate import Candidate, Proposal, tier_of
 from reviews.importing.recognisers.columns import Columns, columns_of
-from reviews.importing.regions import Outline
+from reviews.importing.regions import Outline, Region
 from reviews.importing.titles import plain, read_title
 from reviews.importing.vocabulary import severity_of, status_of
 
@@ -35,15 +35,31 @@ def _rows(table: Block, section: Section, outline: Outline) -> Iterator[Proposal
         return
     region = outline.region(section)
     with_refs = columns.ref is not None and _mostly_refs(table, columns.ref)
-    listed = region.kind in ("findings", "plan", "recap") and (columns.severity is not None or with_refs)
-    strong = with_refs and (columns.severity is not None or columns.status is not None or columns.fix is not None)
-    if region.kind == "decoy" and not (with_refs and columns.severity is not None and _named_refs(table, columns)):
-        return
-    rated = columns.severity is not None and columns.says_problem
-    if not (listed or strong or rated):
+    if not _lists_findings(table, columns, region, with_refs):
         return
     for row in table.rows[:MAX_ROWS]:
+        if _continues(row, columns):
+            continue
         yield _row(row, columns, section, outline, WEIGHT_REF if with_refs else WEIGHT_LISTED)
+
+
+def _lists_findings(table: Block, columns: Columns, region: Region, with_refs: bool) -> bool:
+    if region.kind == "decoy":
+        return with_refs and columns.severity is not None and _named_refs(table, columns)
+    placed = columns.file is not None or columns.fix is not None
+    if with_refs and (placed or columns.severity is not None or columns.status is not None):
+        return True
+    if columns.says_problem and (columns.severity is not None or placed):
+        return True
+    if region.kind != "neutral":
+        return columns.severity is not None or with_refs or columns.says_problem
+    return columns.rated and (placed or columns.ref is not None or columns.status is not None)
+
+
+def _continues(row: Row, columns: Columns) -> bool:
+    """A row without rating, ref, place and status goes on with the row above it."""
+    keys = [at for at in (columns.severity, columns.ref, columns.file, columns.status) if at is not None]
+    return len(keys) >= 2 and columns.rated and not any(_cell(row, at).strip() for at in keys)
 
 
 def _named_refs(table: Block, columns: Columns) -> bool:
@@ -88,7 +104,7 @@ def _row(row: Row, columns: Columns, section: Section, outline: Outline, weight:
         line_end=row.line,
         reason="a row of a table of findings",
         weight=weight,
-        tier=1 if region.kind in ("recap", "decoy") else tier_of(region),
+        tier=1 if region.kind == "decoy" or (region.kind == "recap" and parts.ref) else tier_of(region),
         row=row,
         cells=cells,
         title=parts.title,

@@ -1,0 +1,68 @@
+"""Lists in a place that says nothing of them, which show by their own items that they list findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from reviews.importing import decoys
+from reviews.importing.complaints import complains, of_review
+from reviews.importing.document import PSEUDO_HEADING_LEVEL, Section
+from reviews.importing.model import LeftOut
+from reviews.importing.paths import paths_in
+from reviews.importing.recognisers.candidate import Candidate, Proposal, Tier
+from reviews.importing.recognisers.evidence import sureness
+from reviews.importing.recognisers.items import Item, candidate, items_of, leads_to_label
+from reviews.importing.regions import Outline
+
+OPENING = 12
+
+_WEIGHTS: dict[str, float] = {"commented": 0.8, "rated": 0.72, "placed": 0.64, "complaining": 0.5}
+_SAID = {"commented": "comments", "rated": "rated", "placed": "complaints with places", "complaining": "complaints"}
+_TIERS: dict[str, Tier] = {"commented": 1, "rated": 1, "placed": 1, "complaining": 3}
+
+
+def propose(outline: Outline) -> Iterator[Proposal]:
+    review = calls_itself_review(outline)
+    for _, group in groupby(items_of(outline), key=lambda item: item.section.index):
+        items = [item for item in group if item.region.kind == "neutral"]
+        section = items[0].section if items else outline.document.root
+        if not items or leads_to_label(section) or (section.level > 1 and decoys.among_areas(section)):
+            continue
+        shown = sureness(items, review)
+        if shown is None or (shown in ("placed", "complaining") and _told_of(section)):
+            continue
+        for item in items:
+            if shown == "rated" and not _as_the_others(item):
+                yield LeftOut(item.block.start, item.block.end, item.parts.title[:200], "not rated as those beside it")
+                continue
+            tier: Tier = 3 if item.block.logged else _TIERS[shown]
+            reason = f"an item of a list whose items are {_SAID[shown]}"
+            yield _tiered(candidate(item, reason, _WEIGHTS[shown]), tier)
+
+
+def _tiered(proposal: Proposal, tier: Tier) -> Proposal:
+    return replace(proposal, tier=max(tier, proposal.tier)) if isinstance(proposal, Candidate) else proposal
+
+
+def calls_itself_review(outline: Outline) -> bool:
+    """The document calls itself a review, an audit, a list of bugs, in its first words."""
+    return of_review(" ".join(line.strip() for line in outline.document.lines[:OPENING]))
+
+
+def _told_of(section: Section) -> bool:
+    """A heading that complains itself is what the list under it tells of."""
+    return (
+        section.level > 1
+        and section.level < PSEUDO_HEADING_LEVEL
+        and complains(section.title)
+        and len(section.title.split()) > 2
+    )
+
+
+def _as_the_others(item: Item) -> bool:
+    """Among rated items, one without rating, place and complaint tells something else."""
+    if item.parts.severity is not None or item.opening.marked:
+        return True
+    return complains(item.whole) or bool(paths_in(item.block.text, labelled=False))
