@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from django.db.models import Max, QuerySet
 
-from deployments import approvals, gates, interruptions, queries, step_jobs
+from deployments import approvals, gates, interruptions, step_jobs, verdicts
 from deployments.gates import Condition
 from deployments.models import (
     Approval,
@@ -55,7 +55,8 @@ class GateShown:
     """The frozen verdict; while the deployment waits, whether it still holds, and all else that is asked."""
 
     verdict: Verdict
-    severities: tuple[str, ...]
+    # what holds by the policy that it was made by
+    holds: list[str]
     reasons: list[Reason]
     # findings that hold and are not told
     more: int
@@ -68,26 +69,23 @@ def gate(deployment: Deployment) -> GateShown | None:
     verdict = deployment.verdict
     if verdict is None:
         return None
-    shown, severities = _reasons(verdict), _severities(verdict)
-    more = len(verdict.blocking) - len(shown)
+    shown, holds = _reasons(verdict), _holds(verdict)
     if deployment.state != DeploymentState.WAITING:
-        return GateShown(verdict, severities, shown, more)
+        return GateShown(verdict, holds, shown, verdict.untold)
     now = gates.look(deployment)
     return GateShown(
         verdict,
-        severities,
+        holds,
         shown,
-        more,
+        verdict.untold,
         _conditions(deployment, now.conditions),
-        gates.is_stale(verdict, now.verdict),
+        verdicts.is_stale(verdict, now.verdict),
     )
 
 
-def _severities(verdict: Verdict) -> tuple[str, ...]:
-    """Those of the policy that the verdict was made by."""
-    rows = Policy.objects.filter(project=verdict.project_id, number=verdict.policy)
-    found = rows.values_list("severities", flat=True).first()
-    return tuple(queries.severity_words(gates.HOLDING if found is None else found))
+def _holds(verdict: Verdict) -> list[str]:
+    policy = Policy.objects.filter(project=verdict.project_id, number=verdict.policy).first()
+    return verdicts.in_words(verdicts.in_force(policy) if policy else verdicts.OWN)
 
 
 def _reasons(verdict: Verdict) -> list[Reason]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from deployments import intake
-from tickets.fields import Lines
+from tickets.fields import Lines, Words
 
 COMMAND_CHARS = 20_000
 VARIABLES_CHARS = 60_000
@@ -51,6 +51,42 @@ class VariableLines(Lines):
 
     def prepare_value(self, value: Any) -> Any:
         return intake.written(value) if isinstance(value, dict) else value
+
+
+class AgeWords(Words):
+    """Days by severity, such as ``high 30, medium 90``; what comes of it is a dictionary."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "Such as: high 30, medium 90. An open finding that is older holds, too."
+        super().__init__(limit=200, label="Ages that hold, in days", required=False, help_text=help_text, **options)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return intake.ages(super().clean(value))
+        except intake.BadPolicy as problem:
+            raise ValidationError(str(problem)) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return ", ".join(f"{severity} {days}" for severity, days in value.items())
+
+
+class CategoryWords(Words):
+    """Words of categories with commas between them; what comes of it is a list."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "Words, with commas between them. An open finding with one in its category holds."
+        super().__init__(limit=2000, label="Categories that hold", required=False, help_text=help_text, **options)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return intake.categories(super().clean(value).split(","))
+        except intake.BadPolicy as problem:
+            raise ValidationError(str(problem)) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
 
 
 def command_text(arguments: list[str]) -> str:

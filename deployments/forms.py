@@ -24,6 +24,25 @@ class Placed(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{obj.project.key} · {obj.name}"
 
 
+class Commitish(Checked):
+    """A commit, a branch or a tag, as git could have it; empty: the target branch."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            policy.branch_problem,
+            limit=200,
+            label="What",
+            required=False,
+            widget=forms.TextInput(attrs={"class": "in mono", "autocapitalize": "off", "spellcheck": "false"}),
+            help_text="A commit, a branch or a tag. Empty: the project's target branch, as it is when a worker looks.",
+        )
+
+
+class JudgeForm(Form):
+    name = "judge"
+    asked = Commitish()
+
+
 class NewDeploymentForm(Form):
     name = "deployment"
     service = Placed(
@@ -36,14 +55,7 @@ class NewDeploymentForm(Form):
         empty_label="Choose an environment",
         error_messages={"required": "Choose an environment.", "invalid_choice": "Choose an environment of the list."},
     )
-    asked = Checked(
-        policy.branch_problem,
-        limit=200,
-        label="What",
-        required=False,
-        widget=forms.TextInput(attrs={"class": "in mono", "autocapitalize": "off", "spellcheck": "false"}),
-        help_text="A commit, a branch or a tag. Empty: the project's target branch, as it is when a worker looks.",
-    )
+    asked = Commitish()
 
     def __init__(self, user: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deployments import checkouts, preparing, proof, requesting, step_jobs, stepping
-from reviews import evidence
+from deployments import checkouts, judging, preparing, proof, requesting, step_jobs, stepping
+from deployments.models import Environment
+from reviews import evidence, scopes
+from tickets.models import Project
 from workers import kinds, retention, schedules, sweeping
 from workers.models import Pool
 
@@ -38,10 +40,12 @@ def register() -> None:
             link=_page_of,
         )
     )
+    kinds.register(kinds.Kind(judging.JUDGE_KIND, "Judge a commit", Pool.STEPS, judging.run, judging.settle))
     kinds.register(kinds.Kind(CLEAR_KIND, "Clear checkouts away", Pool.STEPS, _clear, each_machine=True))
     schedules.stand("clear-checkouts-away", CLEAR_KIND, every_seconds=86_400)
     sweeping.watch(requesting.look_at_waiting)
     evidence.fixes_changed.add(proof.settle)
+    scopes.register(_places)
     _keep()
 
 
@@ -50,6 +54,11 @@ def _keep() -> None:
     retention.keep("What somebody set up; releases keep what it was.", *(f"deployments.{name}" for name in places))
     ways = ("Verdict", "Approval", "Hold", "Release", "Deployment", "Step", "HealthCheck", "Interruption", "Placement")
     retention.keep("What shipped, and why it might: evidence.", *(f"deployments.{name}" for name in ways))
+
+
+def _places(project: Project) -> list[str]:
+    """Where a finding of the project may be waived alone."""
+    return list(Environment.objects.filter(project=project).order_by("place", "name").values_list("name", flat=True))
 
 
 def _page_of(subject: str) -> str:

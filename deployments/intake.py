@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deployments.models import StepKind
 from portal.core import limits
+from portal.core.quoting import plain
+from reviews.models import Severity
 
 COMMANDED: Final = (StepKind.COMMAND, StepKind.MIGRATE, StepKind.RESTART)
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}", re.ASCII)
@@ -177,3 +179,57 @@ def _checked(place: int, name: str, value: str, found: dict[str, str]) -> str:
 def written(variables: dict[str, str]) -> str:
     """Variables as ``variables`` reads them, by name: a database may keep them in any order."""
     return "\n".join(f"{name}={value}" for name, value in sorted(variables.items()))
+
+
+# Policies -------------------------------------------------------------------------
+
+
+class BadPolicy(ValueError):
+    """Ages or categories that cannot be; the text names the piece."""
+
+
+SEVERITIES: Final = tuple(severity.value for severity in Severity if severity != Severity.NONE)
+MOST_DAYS: Final = 3650
+MOST_CATEGORIES: Final = 20
+CATEGORY_CHARS: Final = 60
+_AGE: Final = re.compile(r"([a-z]+)\s*[:= ]\s*(\d{1,6})(?:\s*days?|\s*d)?", re.IGNORECASE)
+# What pages call it is understood, too.
+_NAMED: Final = {severity.label.lower(): severity.value for severity in Severity}
+
+
+def ages(text: str) -> dict[str, int]:
+    """Days by severity, of text such as ``high 30, medium 90``. Raises ``BadPolicy``."""
+    found: dict[str, int] = {}
+    for piece in re.split(r"[,;\n]", text):
+        if not piece.strip():
+            continue
+        match = _AGE.fullmatch(piece.strip())
+        if match is None:
+            raise BadPolicy(f"“{plain(piece)[:60]}” is not a severity and a number of days, such as: high 30.")
+        name = match[1].lower()
+        severity = _NAMED.get(name, name)
+        if severity in found:
+            raise BadPolicy(f"{name} is there twice.")
+        found[severity] = int(match[2])
+    return checked_ages(found)
+
+
+def checked_ages(found: Mapping[str, int]) -> dict[str, int]:
+    """Raises ``BadPolicy``."""
+    for severity, days in found.items():
+        if severity not in SEVERITIES:
+            raise BadPolicy(f"“{plain(severity)[:60]}” is no severity. Severities are: {', '.join(SEVERITIES)}.")
+        if not 1 <= days <= MOST_DAYS:
+            raise BadPolicy(f"Days are a whole number from 1 to {MOST_DAYS:,}; {severity} has {days}.")
+    return dict(found)
+
+
+def categories(words: Iterable[str]) -> list[str]:
+    """Words that are looked for in categories, each once. Raises ``BadPolicy``."""
+    found = list(dict.fromkeys(word.strip() for word in words if word.strip()))
+    if len(found) > MOST_CATEGORIES:
+        raise BadPolicy(f"At most {MOST_CATEGORIES} categories (you sent {len(found)}).")
+    for word in found:
+        if len(word) > CATEGORY_CHARS:
+            raise BadPolicy(f"A category's word has at most {CATEGORY_CHARS} characters: “{plain(word)[:30]}…”.")
+    return found

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from django.db.models import Count, Exists, OuterRef
 
-from deployments import gates
+from deployments import verdicts
 from deployments.models import Environment, Hold, HoldState, Service
-from deployments.queries import bounded, severity_words
+from deployments.queries import bounded
 from portal.core import access
 from portal.core.access import Role, within
 from tickets.models import Project
@@ -25,7 +25,7 @@ def places_of(project: Project, reader: Any) -> Panel:
     services = Service.objects.filter(project=project).annotate(steps=Count("pipeline")).order_by("name")
     held = Hold.objects.filter(environment=OuterRef("pk"), state=HoldState.HOLDING)
     environments = Environment.objects.filter(project=project).annotate(held=Exists(held)).order_by("place", "name")
-    policy = gates.policy_of(project)
+    policy = verdicts.policy_of(project)
     found, places = bounded(services, SHOWN), bounded(environments, SHOWN)
     return Panel(
         "deployments/project_panel.html",
@@ -36,7 +36,7 @@ def places_of(project: Project, reader: Any) -> Panel:
             "environments": places.rows,
             "environments_cut": places.cut,
             "policy": policy,
-            "holding": severity_words(policy.severities),
+            "holding": verdicts.in_words(policy),
             "owns": access.may(reader, within(Role.OWNER), project.scope),
             "releases": access.may(reader, within(Role.RELEASER), project.scope),
         },

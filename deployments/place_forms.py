@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
-from deployments.fields import COMMAND_HELP, CommandLines, VariableLines
+from deployments.fields import COMMAND_HELP, AgeWords, CategoryWords, CommandLines, VariableLines
 from deployments.intake import COMMANDED, BadStep, StepSpec
 from deployments.models import Environment, OnFailure, PipelineStep, StepKind
 from portal.core import limits
@@ -245,4 +245,8 @@ class PolicyForm(Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": "“%(value)s” is no severity."},
     )
+    ages = AgeWords(widget=forms.TextInput(attrs={"class": "in", "autocomplete": "off"}))
+    categories = CategoryWords(widget=forms.TextInput(attrs={"class": "in", "autocomplete": "off"}))
+    checks = forms.BooleanField(label="Its checks must have passed", required=False)
+    waived_holds = forms.BooleanField(label="Waived findings hold, too", required=False)
     valid_hours = whole("Hours valid", 1, 720, "A verdict is asked for again after them.")

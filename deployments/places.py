@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import F, Max
@@ -85,10 +85,20 @@ def _raise_version(model: Any, row: Any, expected: int, **changes: Any) -> None:
     row.refresh_from_db(fields=["version", *changes])
 
 
-def set_policy(project: Project, *, severities: Sequence[str], valid_hours: int, expected_number: int) -> Policy:
+def set_policy(
+    project: Project,
+    *,
+    severities: Sequence[str],
+    valid_hours: int,
+    expected_number: int,
+    ages: Mapping[str, int] | None = None,
+    categories: Sequence[str] = (),
+    checks: bool = False,
+    waived_holds: bool = False,
+) -> Policy:
     """Another policy from now on; verdicts that were made by the one before are stale.
 
-    ``expected_number`` is the one that its owner saw. Raises ``Stale``.
+    ``expected_number`` is the one that its owner saw; the rest is as ``verdicts.InForce`` has it. Raises ``Stale``.
     """
     with unit_of_work() as work:
         # Two owners at once: the second is told what the first made.
@@ -96,11 +106,16 @@ def set_policy(project: Project, *, severities: Sequence[str], valid_hours: int,
         number = Policy.objects.filter(project=project).aggregate(newest=Max("number"))["newest"] or 0
         if number != expected_number:
             raise Stale(f"policy:{project.key}", expected_number, number)
+        rules: dict[str, Any] = {
+            "severities": sorted(severities),
+            "ages": dict(ages or {}),
+            "categories": list(categories),
+            "checks": checks,
+            "waived_holds": waived_holds,
+            "valid_hours": valid_hours,
+        }
         by = causes.current().actor.label[:254]
-        policy = Policy.objects.create(
-            project=project, number=number + 1, severities=sorted(severities), valid_hours=valid_hours, by=by
-        )
-        after = {"number": policy.number, "severities": policy.severities, "valid_hours": valid_hours}
-        work.record("project.policy_set", project.scope, after=after)
+        policy = Policy.objects.create(project=project, number=number + 1, by=by, **rules)
+        work.record("project.policy_set", project.scope, after={"number": policy.number, **rules})
         work.announce(project.scope, Pointer("project", project.scope, 0))
     return policy

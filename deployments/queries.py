@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from deployments import gates
+from deployments import verdicts
 from deployments.models import Deployment, Environment, Hold, HoldState, Placement, Policy, Release, Service
-from reviews.models import Edge, Evidence, Finding, FindingState, Severity
+from reviews.models import Edge, Evidence, Finding, FindingState
 from tickets.models import Merge, Project
 from tickets.queries import Page, page_of, seen_by
 
@@ -125,17 +124,12 @@ def _with_review(findings: QuerySet[Finding]) -> QuerySet[Finding]:
 class PolicyShown(NamedTuple):
     """What is in force, and the versions that a project made, the newest first."""
 
-    in_force: gates.InForce
+    in_force: verdicts.InForce
     versions: Bounded
-
-
-def severity_words(severities: Iterable[str]) -> list[str]:
-    """As pages say them in a sentence."""
-    return [str(Severity(severity).label).lower() for severity in severities]
 
 
 def policy_of(project: Project) -> PolicyShown:
     versions = bounded(Policy.objects.filter(project=project).order_by("-number"))
     for version in versions.rows:
-        version.words = severity_words(version.severities)
-    return PolicyShown(gates.policy_of(project), versions)
+        version.words = verdicts.in_words(verdicts.in_force(version))
+    return PolicyShown(verdicts.policy_of(project), versions)

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.db.models import Q
 
-from deployments import commits, gates, plans, step_jobs, telling
+from deployments import commits, gates, plans, step_jobs, telling, verdicts
 from deployments.commits import Commit
 from deployments.gates import Gate
 from deployments.models import (
@@ -99,7 +99,7 @@ def look_again(deployment: Deployment) -> Gate:
         gate = gates.look(deployment)
         if not waits:
             return gate
-        if deployment.verdict is None or gates.is_stale(deployment.verdict, gate.verdict):
+        if deployment.verdict is None or verdicts.is_stale(deployment.verdict, gate.verdict):
             gate.verdict.save(force_insert=True)
             changes["verdict"] = gate.verdict
         if gate.is_open:

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from deployments import gates, place_views, places, queries
+from deployments import place_views, places, queries, verdicts
 from deployments.fields import command_text
 from deployments.intake import BadStep, StepSpec
 from deployments.models import Environment, OnFailure, PipelineStep, Service, StepKind
@@ -185,7 +185,7 @@ def _settings(
 @page("deployments.policy", within(Role.VIEWER), find=find_project)
 def policy(request: HttpRequest, project: Project, key: str) -> HttpResponse:
     found = queries.policy_of(project)
-    stored = {"severities": found.in_force.severities, "valid_hours": found.in_force.valid_hours}
+    stored = {name: getattr(found.in_force, name) for name in PolicyForm.base_fields if name != "expected_number"}
     return _policy(request, project, PolicyForm(initial=stored))
 
 
@@ -208,9 +208,10 @@ def _policy(request: HttpRequest, project: Project, form: PolicyForm, status: in
     context = {
         "project": project,
         "policy": found.in_force,
+        "holds": verdicts.in_words(found.in_force),
         "versions": found.versions,
         "form": form,
-        "own": gates.HOLDING,
+        "own": verdicts.HOLDING,
         "owns": access.may(request.user, OWNER, project.scope),
         "history": history.of([project.scope]),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deployments import gate_views, place_views, settings_views, views
+from deployments import gate_views, place_views, settings_views, verdict_views, views
 
 urlpatterns = [
     path("", views.deployments, name="deployments"),
@@ -25,6 +25,9 @@ urlpatterns = [
     path("holds/<int:number>/lift/", place_views.lift, name="hold_lift"),
     path("policies/<str:key>/", settings_views.policy, name="policy"),
     path("policies/<str:key>/set/", settings_views.set_policy, name="policy_set"),
+    path("verdicts/<str:key>/", verdict_views.verdicts, name="verdicts"),
+    path("verdicts/<str:key>/fragment/", verdict_views.verdicts_fragment, name="verdicts_fragment"),
+    path("verdicts/<str:key>/ask/", verdict_views.ask, name="verdict_ask"),
     path("<int:number>/", views.deployment, name="deployment"),
     path("<int:number>/fragment/", views.deployment_fragment, name="deployment_fragment"),
     path("<int:number>/gate/", views.gate_fragment, name="deployment_gate"),

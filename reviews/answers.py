@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from portal.core import limits
 from portal.core.lifecycle import Change, Refused
+from portal.core.models import User
 from portal.core.unit import unit_of_work
-from reviews import evidence
+from reviews import decisions, evidence, grouping
 from reviews.models import Finding, FindingState, Occurrence, Severity
 from reviews.transitions import ANSWERS, FINDING
 from tickets import keys
@@ -19,9 +21,11 @@ from tickets.work import create_ticket
 _TOLD: Final = frozenset({"ref", "ticket", "title", "severity", "files"})
 
 
-def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Ticket]:
-    """A ticket for each finding that has none, or one titled ``together`` for all of them; returns those made.
+def make_tickets(findings: Iterable[Finding], *, together: str = "", by: str = "") -> list[Ticket]:
+    """A ticket for each finding that has none; returns those made.
 
+    With ``by`` (``grouping.WAYS``) it is one for each group, named by what its
+    findings share; with ``together`` one of that title for all of them.
     Findings that have a ticket, or were withdrawn, are left as they are, so a
     second click makes nothing. A finding with a key of its document takes the
     ticket that ``tickets.keys`` decides on; one ticket for many takes none.
@@ -31,22 +35,39 @@ def make_tickets(findings: Iterable[Finding], *, together: str = "") -> list[Tic
     most = limits.value("MAKE_TICKETS_ROWS")
     if len(wanted) > most:
         raise Refused(f"At most {most:,} findings at once (you chose {len(wanted):,}).")
+    if by and by not in grouping.WAYS:
+        raise Refused(f"Findings are grouped by one of: {', '.join(grouping.WAYS)}.")
     with unit_of_work():
         bare = _bare(wanted)
         said = _said(bare)
-        owners = _together(bare, said, together.strip()) if together.strip() else _each(bare, said)
+        owned = _owned(bare, said, together.strip(), by)
         FINDING.move_all(
             Change(finding, "ticketed", {"ticket_id": ticket.pk}, f"Its ticket is {ticket.key}.")
-            for finding, (ticket, _) in zip(bare, owners, strict=True)
+            for finding, ticket, _ in owned
         )
         # A ticket that was there may have done its work already.
-        found = [finding for finding, (_, made) in zip(bare, owners, strict=True) if not made]
-        evidence.relate(found, reason="It has a ticket now.")
-    made = {ticket.pk: ticket for ticket, made in owners if made}
+        evidence.relate([finding for finding, _, made in owned if not made], reason="It has a ticket now.")
+    made = {ticket.pk: ticket for _, ticket, made in owned if made}
     return [made[pk] for pk in sorted(made)]
 
 
-Owner = tuple[Ticket, bool]
+class Owned(NamedTuple):
+    """A finding, its ticket, and whether that was made for it."""
+
+    finding: Finding
+    ticket: Ticket
+    made: bool
+
+
+def _owned(bare: list[Finding], said: dict[int, Occurrence], together: str, by: str) -> list[Owned]:
+    if together:
+        return _together(bare, said, together)
+    if not by:
+        return [_single(finding, said.get(finding.pk)) for finding in bare]
+    owned: list[Owned] = []
+    for title, findings in grouping.groups(bare, by):
+        owned += _one(findings, said, title) if title else [_single(findings[0], said.get(findings[0].pk))]
+    return owned
 
 
 def _bare(wanted: list[int]) -> list[Finding]:
@@ -58,39 +79,37 @@ def _bare(wanted: list[int]) -> list[Finding]:
     return list(rows.order_by("pk"))
 
 
-def _each(bare: list[Finding], said: dict[int, Occurrence]) -> list[Owner]:
-    found: list[Owner] = []
-    for finding in bare:
-        last = said.get(finding.pk)
-        words: dict[str, Any] = {
-            "title": finding.title[: limits.value("TITLE_MAX_CHARS")],
-            "body": _cut(_body(finding, last)),
-            "reason": f"From {finding} of {finding.series}.",
-        }
-        if not finding.ticket_key:
-            found.append((create_ticket(finding.series.project, **words), True))
-            continue
-        adopting = last is None or last.review.document_keys
-        ticket, chosen = keys.create_with_key(finding.series.project, finding.ticket_key, adopting=adopting, **words)
-        found.append((ticket, chosen.keys != keys.Keys.LINK))
-    return found
+def _single(finding: Finding, last: Occurrence | None) -> Owned:
+    words: dict[str, Any] = {
+        "title": finding.title[: limits.value("TITLE_MAX_CHARS")],
+        "body": _cut(_body(finding, last)),
+        "reason": f"From {finding} of {finding.series}.",
+    }
+    if not finding.ticket_key:
+        return Owned(finding, create_ticket(finding.series.project, **words), True)
+    adopting = last is None or last.review.document_keys
+    ticket, chosen = keys.create_with_key(finding.series.project, finding.ticket_key, adopting=adopting, **words)
+    return Owned(finding, ticket, chosen.keys != keys.Keys.LINK)
 
 
-def _together(bare: list[Finding], said: dict[int, Occurrence], title: str) -> list[Owner]:
-    projects = {finding.series.project_id: finding.series.project for finding in bare}
-    if len(projects) > 1:
+def _together(bare: list[Finding], said: dict[int, Occurrence], title: str) -> list[Owned]:
+    if len({finding.series.project_id for finding in bare}) > 1:
         raise Refused("These findings are of more than one project, so one ticket cannot hold them. Choose of one.")
-    if not bare:
-        return []
-    listed = "\n".join(f"{n}. {_line(finding)}" for n, finding in enumerate(bare, start=1))
-    parts = [f"## {_line(finding)}\n\n{_body(finding, said.get(finding.pk))}" for finding in bare]
+    return _one(bare, said, title) if bare else []
+
+
+def _one(findings: list[Finding], said: dict[int, Occurrence], title: str) -> list[Owned]:
+    """One ticket for all of these, which are of one project."""
+    listed = "\n".join(f"{n}. {_line(finding)}" for n, finding in enumerate(findings, start=1))
+    parts = [f"## {_line(finding)}\n\n{_body(finding, said.get(finding.pk))}" for finding in findings]
+    series = ", ".join(sorted({str(finding.series) for finding in findings}))
     ticket = create_ticket(
-        projects.popitem()[1],
+        findings[0].series.project,
         title=title[: limits.value("TITLE_MAX_CHARS")],
-        body=_cut("\n\n".join([f"{len(bare)} findings:\n\n{listed}", *parts])),
-        reason=f"From {len(bare)} findings of {', '.join(sorted({str(finding.series) for finding in bare}))}."[:500],
+        body=_cut("\n\n".join([f"{len(findings)} findings:\n\n{listed}", *parts])),
+        reason=f"From {len(findings)} findings of {series}."[:500],
     )
-    return [(ticket, True)] * len(bare)
+    return [Owned(finding, ticket, True) for finding in findings]
 
 
 def _said(findings: list[Finding]) -> dict[int, Occurrence]:
@@ -138,24 +157,60 @@ def _cut(body: str) -> str:
     return body[: most - len(end)] + end
 
 
-def answer(finding: Finding, verb: str, *, reason: str, expected_version: int | None = None) -> Finding:
-    """Fix, reject or waive a finding, with the reason in words. Raises ``Refused``."""
+def answer(
+    finding: Finding,
+    verb: str,
+    *,
+    reason: str,
+    by: User | None = None,
+    evidence: str = "",
+    scope: str = "",
+    until: datetime | None = None,
+    expected_version: int | None = None,
+) -> Finding:
+    """Fix, reject or defer a finding, or ask that it be waived, with the reason in words. Raises ``Refused``.
+
+    All but a fix are decisions of a person (see ``decisions``): a rejection
+    takes ``evidence``, a deferral and a waiver ``until``, a waiver a
+    ``scope``, too, and counts when another person gives it.
+    """
     if verb not in ANSWERS:
         raise Refused(f"A finding is answered by one of: {', '.join(ANSWERS)}.")
     if not reason.strip():
         raise Refused("Say why: the reason is what the next reader has.")
-    return FINDING.move(finding, verb, reason=reason, expected_version=expected_version, answer=reason.strip())
+    said: dict[str, Any] = {"reason": reason, "expected_version": expected_version}
+    if verb == "fix":
+        with unit_of_work():
+            FINDING.move(finding, verb, **said, answer=reason.strip())
+            decisions.settle([finding.pk], "It is fixed.")
+        return finding
+    if by is None:
+        raise Refused("A person decides that: by nobody it cannot be done.")
+    if verb == "reject":
+        decisions.reject(finding, by=by, evidence=evidence, **said)
+    elif problem := decisions.problem_of_end(verb, until):
+        raise Refused(problem)
+    elif until is not None and verb == "defer":
+        decisions.defer(finding, by=by, until=until, **said)
+    elif until is not None:
+        decisions.ask_waiver(finding, by=by, until=until, scope=scope, **said)
+    return finding
 
 
 def open_again(finding: Finding, *, reason: str, expected_version: int | None = None) -> Finding:
-    return FINDING.move(finding, "open_again", reason=reason, expected_version=expected_version, answer="")
+    """What was decided of it ends with that. Raises ``Refused``."""
+    with unit_of_work():
+        FINDING.move(finding, "open_again", reason=reason, expected_version=expected_version, answer="")
+        decisions.settle([finding.pk], reason.strip() or "It was opened again.")
+    return finding
 
 
 def ticket_accepted(ticket: Ticket) -> None:
     """The work of a ticket was accepted: its open findings are fixed by it."""
-    rows = Finding.objects.filter(ticket=ticket, state=FindingState.OPEN).select_related("series")
+    rows = list(Finding.objects.filter(ticket=ticket, state=FindingState.OPEN).select_related("series"))
     words = {"answer": f"Fixed by {ticket.key}."}
     FINDING.move_all(Change(finding, "fix", words, f"{ticket.key} was accepted.") for finding in rows)
+    decisions.settle([finding.pk for finding in rows], f"{ticket.key} was accepted.")
 
 
 def ticket_reopened(ticket: Ticket) -> None:

@@ -12,13 +12,15 @@ from django.urls import reverse
 
 from portal.core.access import Role, within
 from portal.core.doors import Found, page
-from reviews import answers, applying, documents
-from reviews.forms import AnswerForm, ApplyForm, DiscardForm, LeaveOutForm, MakeTicketsForm, RevertForm
+from reviews import answers, applying, documents, scopes
+from reviews.decision_forms import AnswerForm
+from reviews.forms import DiscardForm, LeaveOutForm, MakeTicketsForm, RevertForm
 from reviews.models import Finding, ImportRow, Review
+from reviews.plan_forms import ApplyForm
 from reviews.queries import findings as of_findings
 from reviews.queries import plan as plans
 from reviews.views import Tried, everything, find_review, here
-from reviews.wording import applied, reverted, tickets_made
+from reviews.wording import answer_given, applied, reverted, tickets_made
 from tickets.fields import Form
 
 Act = Callable[[dict[str, Any]], str]
@@ -48,7 +50,7 @@ def find_row(number: int, row: int) -> Found | None:
     return Found(AskedRow(found.object, asked), found.scope) if found and asked else None
 
 
-def _act(
+def act_on(
     request: HttpRequest, review: Review, form: Form, act: Act, *, about: int = 0, anchor: str = ""
 ) -> HttpResponse:
     """One change asked for by a form: done and said, or the page again with the reason where the button was."""
@@ -68,10 +70,10 @@ def _act(
 @page("reviews.apply", within(Role.REVIEWER), find=find_review, methods=("POST",))
 def apply(request: HttpRequest, review: Review, number: int) -> HttpResponse:
     def act(asked: dict[str, Any]) -> str:
-        done = applying.apply(review, document_keys=asked["document_keys"], expected_version=asked["expected_version"])
+        done = applying.apply(review, by=request.user, **asked)  # type: ignore[arg-type]
         return f"The plan is applied: {applied(done)}."
 
-    return _act(request, review, ApplyForm(request.POST), act)
+    return act_on(request, review, ApplyForm(request.POST), act)
 
 
 @page("reviews.revert", within(Role.REVIEWER), find=find_review, methods=("POST",))
@@ -80,7 +82,7 @@ def revert(request: HttpRequest, review: Review, number: int) -> HttpResponse:
         done = applying.revert(review, reason=asked["reason"], expected_version=asked["expected_version"])
         return f"{review} is reverted: {reverted(done)}."
 
-    return _act(request, review, RevertForm(request.POST), act)
+    return act_on(request, review, RevertForm(request.POST), act)
 
 
 @page("reviews.discard", within(Role.REVIEWER), find=find_review, methods=("POST",))
@@ -89,7 +91,7 @@ def discard(request: HttpRequest, review: Review, number: int) -> HttpResponse:
         applying.discard(review, reason=asked["reason"], expected_version=asked["expected_version"])
         return f"The plan of {review} is discarded. The document stays, and can be read again."
 
-    return _act(request, review, DiscardForm(request.POST), act)
+    return act_on(request, review, DiscardForm(request.POST), act)
 
 
 @page("reviews.read_again", within(Role.OPERATOR), find=find_review, methods=("POST",))
@@ -98,7 +100,7 @@ def read_again(request: HttpRequest, review: Review, number: int) -> HttpRespons
         documents.read_again(review)
         return f"{review} is being read again."
 
-    return _act(request, review, Form(request.POST), act)
+    return act_on(request, review, Form(request.POST), act)
 
 
 @page("reviews.leave_out", within(Role.REVIEWER), find=find_row, methods=("POST",))
@@ -109,7 +111,7 @@ def leave_out(request: HttpRequest, asked_for: AskedRow, number: int, row: int) 
         applying.leave_out(found, asked["left_out"], expected_version=asked["expected_version"])
         return ""
 
-    return _act(request, review, LeaveOutForm(request.POST), act, about=row, anchor=f"#row-{found.n}")
+    return act_on(request, review, LeaveOutForm(request.POST), act, about=row, anchor=f"#row-{found.n}")
 
 
 @page("reviews.make_tickets", within(Role.OPERATOR), find=find_review, methods=("POST",))
@@ -120,7 +122,7 @@ def make_tickets(request: HttpRequest, review: Review, number: int) -> HttpRespo
         made = answers.make_tickets(asked["findings"], together=asked["together"])
         return tickets_made(made, form.left)
 
-    return _act(request, review, form, act)
+    return act_on(request, review, form, act)
 
 
 @page("reviews.answer", within(Role.REVIEWER), find=find_finding, methods=("POST",))
@@ -132,7 +134,9 @@ def answer(request: HttpRequest, asked_for: AskedFinding, number: int, finding: 
         if asked["verb"] == "open_again":
             answers.open_again(found, **change)
         else:
-            answers.answer(found, asked["verb"], **change)
-        return f"{found} is {found.get_state_display().lower()}."
+            change |= {name: asked[name] for name in ("evidence", "scope", "until")}
+            answers.answer(found, asked["verb"], by=request.user, **change)  # type: ignore[arg-type]
+        return answer_given(found, asked["verb"])
 
-    return _act(request, review, AnswerForm(request.POST), act, about=finding, anchor=f"#finding-{finding}")
+    form = AnswerForm(scopes.of(review.series.project), request.POST)
+    return act_on(request, review, form, act, about=finding, anchor=f"#finding-{finding}")

@@ -8,9 +8,10 @@ from typing import Any
 from django.db.models import Max
 
 from portal.core.unit import unit_of_work
-from reviews import planning, telling
+from reviews import mappings, planning, telling
 from reviews.importing import BadInput as UnreadableDocument
 from reviews.importing import parse
+from reviews.importing.model import ParsedReview
 from reviews.models import Review, ReviewState, Series
 from reviews.transitions import REVIEW
 from tickets.models import Project
@@ -21,22 +22,36 @@ from workers.kinds import Ending
 from workers.models import LIVE_STATES, Job
 
 IMPORT_KIND = "review.import"
+STAGED_ROWS = 2000
 _READ_ANEW = {ReviewState.REVERTED, ReviewState.DISCARDED, ReviewState.FAILED}
 
 
-def receive(project: Project, *, series_name: str, content: bytes, file_name: str = "") -> tuple[Review, bool]:
+def receive(
+    project: Project,
+    *,
+    series_name: str,
+    content: bytes,
+    file_name: str = "",
+    mapping: dict[str, Any] | None = None,
+) -> tuple[Review, bool]:
     """Store a document verbatim and enqueue its reading; ``(review, made)``.
 
     The same bytes in the same series are the same review: nothing new is made.
     Where it was reverted, discarded or could not be read, it is read again.
+    ``mapping``, as ``mappings.read`` gives it, is the series' from now on; None leaves the one that it has.
     """
     digest = hashlib.sha256(content).hexdigest()
     with unit_of_work() as work:
         series, _ = Series.objects.get_or_create(project=project, name=series_name)
         # The lock of the series orders uploads: one gets the number, the other finds the document.
-        Series.objects.select_for_update().get(pk=series.pk)
+        series = Series.objects.select_for_update().get(pk=series.pk)
+        series.project = project
+        if mapping is not None and mapping != series.mapping:
+            Series.objects.filter(pk=series.pk).update(mapping=mapping)
+            after = {"series": series.name, "mapping": mapping}
+            work.record("project.series_mapped", project.scope, before={"mapping": series.mapping}, after=after)
         known = Review.objects.filter(series=series, digest=digest).select_related("series__project")
-        if review := known.defer("content").first():
+        if review := known.defer("content", "read_text").first():
             if review.state in _READ_ANEW:
                 read_again(review)
             return review, False
@@ -84,9 +99,18 @@ def run(claim: Claim) -> None:
     if review is None:
         return
     plan = _read(review)
+    if staged := not review.reading and len(plan.rows) > STAGED_ROWS:
+        # The first reading of a large document shows how far it is; its plan is there with the last, short step.
+        try:
+            for start in range(0, len(plan.rows), STAGED_ROWS):
+                claim.check()
+                with claim.fenced():
+                    planning.stage(review, plan.rows[start : start + STAGED_ROWS], first=start == 0)
+        except planning.Moved:
+            return
     claim.check()
     with claim.fenced():
-        planning.store(review, plan)
+        planning.store(review, plan, rows_are_staged=staged)
 
 
 def read_now(review: Review) -> Review:
@@ -108,16 +132,22 @@ def read_now(review: Review) -> Review:
 
 def _read(review: Review) -> planning.Draft:
     try:
-        return planning.draft(review, parse(bytes(review.content), name=review.file_name))
+        return planning.draft(review, _parsed(review))
     except UnreadableDocument as refusal:
         raise BadInput(refusal.message) from refusal
     except planning.TooMany as refusal:
         raise BadInput(str(refusal)) from refusal
 
 
+def _parsed(review: Review) -> ParsedReview:
+    # The mapping as it is now: the row in hand may be from before it was said.
+    series = Series.objects.get(pk=review.series_id)
+    return parse(bytes(review.content), name=review.file_name, mapping=mappings.of(series))
+
+
 def _waiting(pk: int) -> Review | None:
     # The bytes are fetched by who reads them: most who ask do not.
-    rows = Review.objects.select_related("series__project").defer("content")
+    rows = Review.objects.select_related("series__project").defer("content", "read_text")
     return rows.filter(pk=pk, state=ReviewState.RECEIVED).first()
 
 
@@ -138,7 +168,7 @@ def _fail(pk: int, error: str) -> None:
 
 
 def requeued(subject: str, payload: dict[str, Any]) -> None:
-    rows = Review.objects.select_related("series").defer("content", "reading")
+    rows = Review.objects.select_related("series").defer("content", "read_text", "reading")
     review = rows.filter(pk=payload["review"], state=ReviewState.FAILED).first()
     if review is not None:
         REVIEW.move(review, "read_again", error="")

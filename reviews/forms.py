@@ -12,13 +12,30 @@ from django.urls import reverse_lazy
 
 from portal.core import limits
 from portal.core.access import Role
+from reviews import mappings, standing
+from reviews.importing import BadInput
 from reviews.models import Finding, FindingState, ReviewState, Severity
-from reviews.transitions import ANSWERS, FINDING
 from tickets.attachments import clean_name
 from tickets.fields import Form, Lines, Versioned, Words, number_of, reason
 from tickets.forms import ProjectChoice
 
 TICKETS = (("", "With or without ticket"), ("without", "Without a ticket"), ("with", "With a ticket"))
+STANDINGS = (("", "Any standing"), *((word, word.capitalize()) for word in standing.WORDS))
+AGES = (
+    ("", "Any age"),
+    ("1d", "Found within a day"),
+    ("7d", "Found within 7 days"),
+    ("30d", "Found within 30 days"),
+    ("over-7d", "Older than 7 days"),
+    ("over-30d", "Older than 30 days"),
+    ("over-90d", "Older than 90 days"),
+)
+BY = (
+    ("", "One ticket each"),
+    ("file", "One for each file"),
+    ("rule", "One for each rule"),
+    ("title", "One for each title"),
+)
 
 
 class DocumentForm(Form):
@@ -33,12 +50,22 @@ class DocumentForm(Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 12}),
     )
+    columns = Lines(
+        limit=20_000,
+        label="Columns",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "in mono", "spellcheck": "false"}),
+        help_text=(
+            "Of a table or JSON whose columns are not known by their names, one a line: title = Summary,"
+            " severity: blocker = critical, items = results. The series keeps it; - takes it back."
+        ),
+    )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         most = limits.value("DOCUMENT_MAX_BYTES")
         file = self.fields["file"]
-        file.help_text = f"Markdown or other text, at most {most:,} bytes. It is kept as it is."
+        file.help_text = f"Markdown, text, HTML, SARIF, JSON or CSV, at most {most:,} bytes. It is kept as it is."
         # upload.js refuses what is too long before it travels.
         file.widget.attrs["data-most-bytes"] = str(most)
 
@@ -46,14 +73,24 @@ class DocumentForm(Form):
         file: UploadedFile[Any] | None = self.cleaned_data.get("file")
         if file is None:
             return None
-        _bounded(file.size or 0)
+        _bounded(file.size or 0, "DOCUMENT_MAX_BYTES")
         return file
 
     def clean_text(self) -> bytes:
         content = str(self.cleaned_data.get("text") or "").encode()
         if content:
-            _bounded(len(content))
+            _bounded(len(content), "DOCUMENT_TEXT_MAX_BYTES")
         return content
+
+    def clean_columns(self) -> dict[str, Any] | None:
+        """A mapping; None where nothing was typed, and the series keeps the one that it has."""
+        typed = str(self.cleaned_data.get("columns") or "")
+        if not typed.strip():
+            return None
+        try:
+            return mappings.read(typed)
+        except BadInput as refusal:
+            raise ValidationError(refusal.message) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -92,8 +129,8 @@ class UploadForm(DocumentForm):
         self.fields = {**first, **self.fields}
 
 
-def _bounded(size: int) -> None:
-    most = limits.value("DOCUMENT_MAX_BYTES")
+def _bounded(size: int, limit: str) -> None:
+    most = limits.value(limit)
     if size == 0:
         raise ValidationError("The document is empty: it has 0 bytes.")
     if size > most:
@@ -139,6 +176,18 @@ class FindingFilter(Form):
         error_messages={"invalid_choice": "Findings are with or without a ticket, not “%(value)s”."},
     )
     review = Words(limit=19, label="Review", required=False)
+    category = Words(limit=100, label="Category", required=False)
+    rule = Words(limit=200, label="Rule", required=False)
+    standing = forms.ChoiceField(
+        choices=STANDINGS,
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no standing of a finding."},
+    )
+    age = forms.ChoiceField(
+        choices=AGES,
+        required=False,
+        error_messages={"invalid_choice": "“%(value)s” is no age that is asked for here."},
+    )
 
     def clean_review(self) -> str:
         written = str(self.cleaned_data["review"])
@@ -148,11 +197,6 @@ class FindingFilter(Form):
 
 
 # Changes of a review -------------------------------------------------------------------
-
-
-class ApplyForm(Versioned):
-    name = "apply"
-    document_keys = forms.BooleanField(label="Use the document’s own ticket keys", required=False)
 
 
 class DiscardForm(Versioned):
@@ -172,17 +216,6 @@ class LeaveOutForm(Versioned):
     left_out = forms.BooleanField(required=False)
 
 
-class AnswerForm(Versioned):
-    """The answer to one finding: fixed, rejected, waived, or open again."""
-
-    name = "answer"
-    verb = forms.ChoiceField(
-        choices=[(verb, FINDING.transitions[verb].label) for verb in (*ANSWERS, "open_again")],
-        error_messages={"required": "Choose what the answer is.", "invalid_choice": "That is no answer to a finding."},
-    )
-    reason = reason()
-
-
 # Findings to tickets ----------------------------------------------------------------------
 
 
@@ -195,15 +228,28 @@ class Chosen(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return super().clean(value)
 
 
-class MakeTicketsForm(Form):
-    """The findings that are to become tickets: the chosen ones, or ``all`` open ones of ``here`` without a ticket.
-
-    With a title in ``together`` they become one ticket.
-    """
+class TicketsForm(Form):
+    """How many tickets: one each, one for each group, or one titled ``together`` for all of them."""
 
     name = "make"
-    all = forms.BooleanField(required=False)
+    by = forms.ChoiceField(
+        label="Tickets",
+        choices=BY,
+        required=False,
+        error_messages={"invalid_choice": "Findings are grouped by file, rule or title, not by “%(value)s”."},
+    )
     together = Words(limit="TITLE_MAX_CHARS", label="Title of one ticket for all of them", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("by") and cleaned.get("together"):
+            raise ValidationError("One ticket for all of them has no groups: choose “One ticket each”, or no title.")
+        return cleaned
+
+
+class PickedForm(TicketsForm):
+    """Findings of ``here`` that somebody ticked."""
+
     finding = Chosen(
         Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this page."}
     )
@@ -212,8 +258,6 @@ class MakeTicketsForm(Form):
         super().__init__(*arguments, **options)
         self.here = here
         self.fields["finding"].queryset = here  # type: ignore[attr-defined]
-        # for the next ones that "all" leaves behind the bound
-        self.left = 0
 
     @property
     def chosen(self) -> list[str]:
@@ -222,17 +266,8 @@ class MakeTicketsForm(Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        most = limits.value("MAKE_TICKETS_ROWS")
-        if cleaned.get("all"):
-            waiting = self.here.filter(state=FindingState.OPEN, ticket=None)
-            cleaned["findings"] = list(waiting.order_by("pk")[:most])
-            self.left = waiting.count() - len(cleaned["findings"])
-        else:
-            cleaned["findings"] = list(cleaned.get("finding") or [])
-        if not self.errors and not cleaned["findings"] and not cleaned.get("all"):
-            raise ValidationError("Select at least one finding.")
-        if len(cleaned["findings"]) > most:
-            raise ValidationError(f"At most {most:,} findings at once (you chose {len(cleaned['findings']):,}).")
+        cleaned["findings"] = self.picked(cleaned)
+        self._bounded(cleaned["findings"], limits.value("MAKE_TICKETS_ROWS"))
         projects = {found.series.project.key for found in cleaned["findings"]}
         if cleaned.get("together") and len(projects) > 1:
             raise ValidationError(
@@ -241,19 +276,31 @@ class MakeTicketsForm(Form):
             )
         return cleaned
 
+    def picked(self, cleaned: dict[str, Any]) -> list[Finding]:
+        found = list(cleaned.get("finding") or [])
+        if not self.errors and not found:
+            raise ValidationError("Select at least one finding.")
+        return found
 
-class MakeListedTicketsForm(MakeTicketsForm):
-    """The same on the list of findings, where ``all`` means those that the page showed."""
+    def _bounded(self, findings: list[Finding], most: int) -> None:
+        if len(findings) > most:
+            raise ValidationError(f"At most {most:,} findings at once (you chose {len(findings):,}).")
 
-    shown = Chosen(
-        Finding.objects.none(), required=False, error_messages={"invalid_choice": "A finding is not of this page."}
-    )
+
+class MakeTicketsForm(PickedForm):
+    """The findings of a review that are to become tickets: those picked, or ``all`` open ones without a ticket."""
+
+    all = forms.BooleanField(required=False)
 
     def __init__(self, here: QuerySet[Finding], *arguments: Any, **options: Any) -> None:
         super().__init__(here, *arguments, **options)
-        self.fields["shown"].queryset = here  # type: ignore[attr-defined]
+        # for the next ones that "all" leaves behind the bound
+        self.left = 0
 
-    def clean_shown(self) -> Any:
-        shown = self.cleaned_data["shown"]
-        self.here = self.here.filter(pk__in=[found.pk for found in shown])
-        return shown
+    def picked(self, cleaned: dict[str, Any]) -> list[Finding]:
+        if not cleaned.get("all"):
+            return super().picked(cleaned)
+        waiting = self.here.filter(state=FindingState.OPEN, ticket=None)
+        found = list(waiting.order_by("pk")[: limits.value("MAKE_TICKETS_ROWS")])
+        self.left = waiting.count() - len(found)
+        return found

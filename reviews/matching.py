@@ -1,174 +1,237 @@
 """Which item of a document is which known finding of its series.
 
-Fingerprints decide, the surest first: the ticket key, the exact title, then
-the same file with nearly the same title. A reference such as H1 is numbered
-anew in each version, so it identifies nothing. One item is one finding. No
-database here, and nothing quadratic: items meet only what shares a value.
+Fingerprints decide, the surest first: the ticket key, what a tool knows it by,
+the title in its file, the code that it names, the title alone, then the same
+file with nearly the same title. A reference such as H1 is numbered anew in
+each version, so it identifies nothing. One item is one finding; where it may
+be more than one, that is a doubt, for a person. No database here, and nothing
+quadratic: items meet only what shares a value.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from reviews.fingerprints import (
+    FILES_COUNTED,
+    KEY,
+    PLACE,
+    REGION,
+    TITLE,
+    Print,
+    bases,
+    code_prints,
+    identity,
+    key_of,
+    path_of,
+    places_of,
+    prints_of,
+    titles_of,
+    tool_prints,
+    usable,
+    wanted_of,
+)
 from reviews.importing.model import ParsedFinding
-from reviews.importing.similarity import SAME, alike, normal
-from reviews.models import FindingState, Fingerprint
+from reviews.importing.similarity import normal
+from reviews.models import FindingState
+from reviews.pairing import COMPARED, Board, Doubt, Known, Match, Name, Names, Nearest, likeness
 
-KEY_CHARS: Final = 24
-# Titles compared with one item's, at most; those that share its rarest words come first.
-COMPARED: Final = 12
-FILES_COUNTED: Final = 20
-_KEY, _TITLE, _PLACE = Fingerprint.Algorithm.KEY, Fingerprint.Algorithm.TITLE, Fingerprint.Algorithm.PLACE
-_LINES: Final = re.compile(r"(?:#L|:|\s).*$", re.DOTALL)
+__all__ = [
+    "Code",
+    "Doubt",
+    "Known",
+    "Match",
+    "Matches",
+    "Print",
+    "identity",
+    "key_of",
+    "match",
+    "path_of",
+    "prints_of",
+    "usable",
+    "wanted_of",
+]
 
-
-class Print(NamedTuple):
-    """A fingerprint: the algorithm, its version, the value."""
-
-    algorithm: str
-    version: int
-    value: str
-
-
-@dataclass(slots=True, eq=False)
-class Known:
-    """What matching needs of a finding."""
-
-    pk: int
-    identity: str
-    state: str
-    title: str
-    severity: str
-    category: str
-    reference: str
-    ticket_key: str
-    files: list[str]
-    ticket_id: int | None
-    prints: list[Print] = field(default_factory=list)
+# Passes over the names: each pair that is found may make another one plain.
+PASSES: Final = 3
+# Of what names no rule, any may be the one.
+ANY: Final = "*"
 
 
-class Match(NamedTuple):
-    known: Known
-    how: str
+class Matches(NamedTuple):
+    """By item number: the finding that it is, or those that it may be."""
+
+    found: dict[int, Match]
+    doubts: dict[int, Doubt]
 
 
-def usable(key: str | None) -> str:
-    """A ticket key that a document gives, where a ticket could have it."""
-    return key if key and len(key) <= KEY_CHARS else ""
+class Code(NamedTuple):
+    """What is known of the code: by item number the digests of the regions that it names.
+
+    ``gone``: findings whose files are not in the tree any more, so that their
+    code may stand in another file now.
+    """
+
+    regions: Mapping[int, Sequence[str]] = {}
+    gone: Collection[int] = frozenset()
 
 
-def key_of(item: ParsedFinding) -> str:
-    return usable(item.ticket_key)
-
-
-def identity(item: ParsedFinding) -> str:
-    """The name that a finding gets in its series, and keeps: its key, else the digest of its title."""
-    return f"key:{key_of(item)}" if key_of(item) else f"title:{_spaced(item.title)}"
-
-
-def prints_of(title: str, files: Sequence[str], key: str) -> list[Print]:
-    """The fingerprints of a finding, as they are stored."""
-    found = [Print(_KEY, 1, key)] if key else []
-    found.append(Print(_TITLE, 2, _words(title)))
-    return found + places_of(files)
-
-
-def places_of(files: Sequence[str]) -> list[Print]:
-    values = dict.fromkeys(_digest(base) for base in bases(files[:FILES_COUNTED]))
-    return [Print(_PLACE, 1, value) for value in values]
-
-
-def wanted_of(item: ParsedFinding) -> list[Print]:
-    """The fingerprints by which an item may be known: those of older algorithms too."""
-    return [*prints_of(item.title, item.files, key_of(item)), Print(_TITLE, 1, _spaced(item.title))]
-
-
-def path_of(place: str) -> str:
-    """The path of a place such as ``./app/models.py:31-32``."""
-    return _LINES.sub("", place.strip().removeprefix("./"))
-
-
-def bases(files: Iterable[str]) -> list[str]:
-    """File names without folders: documents write a path more or less fully."""
-    return [base for base in (path_of(place).rpartition("/")[2] for place in files) if base]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _spaced(title: str) -> str:
-    """Version 1 of the title: any case, any spaces."""
-    return _digest(" ".join(title.lower().split()))
-
-
-def _words(title: str) -> str:
-    """Version 2 of the title: markup and punctuation do not count either."""
-    return _digest(normal(title) or " ".join(title.lower().split()))
-
-
-def match(items: Sequence[ParsedFinding], known: Sequence[Known], former: Mapping[int, int]) -> dict[int, Match]:
-    """Item number to finding. ``former``: what an earlier reading of this very document made, by item number.
+def match(
+    items: Sequence[ParsedFinding], known: Sequence[Known], former: Mapping[int, int], code: Code | None = None
+) -> Matches:
+    """Which item is which finding. ``former``: what an earlier reading of this very document made, by item number.
 
     What was taken back is looked at only for items that nothing else explains.
     """
-    table = _Table(items)
+    code = code or Code()
     live = [one for one in known if one.state != FindingState.WITHDRAWN]
-    gone = [one for one in known if one.state == FindingState.WITHDRAWN]
-    table.take("key", _names(_KEY), _by_print(live))
-    table.take("title", _titled_in_file, _by_title_and_file(live))
-    table.take("title", _names(_TITLE), _by_print(live))
-    table.take_places(live)
-    withdrawn = {one.pk: one for one in gone}
+    board = Board(items, live)
+    for _ in range(PASSES):
+        before = len(board.left)
+        _climb(board, live, code)
+        if not board.doubts or len(board.left) == before:
+            break
+    board.close()
+    _bring_back(board, [one for one in known if one.state == FindingState.WITHDRAWN], former)
+    return Matches(board.found, board.doubts)
+
+
+def _climb(board: Board, live: Sequence[Known], code: Code) -> None:
+    """The ladder. Each name is looked at where no surer one has decided."""
+    free = [one for one in live if one.pk in board.free]
+    by_print = _by_print(free)
+    board.take("key", _keys, by_print, loose=True)
+    board.take("tool", _tools, by_print, loose=True)
+    board.take("titled", _titled_in_file, _by_title_and_file(free))
+    if code.regions:
+        board.take("region", _regions(code.regions), _by_region(free, code.gone), loose=True)
+    board.take("title", _titles, by_print)
+    _take_places(board, free)
+
+
+def _bring_back(board: Board, gone: Sequence[Known], former: Mapping[int, int]) -> None:
+    """What was withdrawn with its import waits for nobody: the first that fits is as good as any other."""
+    if not gone:
+        return
+    # What a doubted item led to before waits for the choice.
+    waiting = {pk for n, pk in former.items() if n in board.doubts}
+    withdrawn = {one.pk: one for one in gone if one.pk not in waiting}
+    board.free = dict(withdrawn)
     for n, pk in former.items():
-        if n in table.left and pk in withdrawn:
-            table.pair(n, withdrawn[pk], "former")
-    table.take("key", _names(_KEY), _by_print(gone))
-    table.take("title", _titled_in_file, _by_title_and_file(gone))
-    table.take("title", _names(_TITLE), _by_print(gone))
-    return table.found
+        if pk in withdrawn and n not in board.doubts:
+            board.pair(n, withdrawn[pk], "former")
+    indexes: list[tuple[str, Names, dict[Name, list[Known]]]] = [
+        ("key", _keys, _by_print(gone)),
+        ("tool", _tools, _by_print(gone)),
+        ("titled", _titled_in_file, _by_title_and_file(gone)),
+        ("title", _titles, _by_print(gone)),
+    ]
+    for how, names, index in indexes:
+        queues = {name: iter(some) for name, some in index.items()}
+        for n, item in list(board.left.items()):
+            if n not in board.doubts:
+                _first(board, n, item, how, names, queues)
 
 
-Name = tuple[str, ...] | Print
+def _first(
+    board: Board, n: int, item: ParsedFinding, how: str, names: Names, queues: dict[Name, Iterator[Known]]
+) -> None:
+    """The first free finding of its names; what is taken stays taken, so each leaves its queue once."""
+    for name in names(n, item):
+        for one in queues.get(name, iter(())):
+            if one.pk in board.free:
+                board.pair(n, one, how)
+                return
 
 
-class _Table:
-    """Items that wait for their finding, and those that have it."""
+# Names --------------------------------------------------------------------------
 
-    def __init__(self, items: Sequence[ParsedFinding]) -> None:
-        self.left = dict(enumerate(items))
-        self.found: dict[int, Match] = {}
-        self.taken: set[int] = set()
 
-    def pair(self, n: int, known: Known, how: str) -> None:
-        if known.pk not in self.taken:
-            self.taken.add(known.pk)
-            self.found[n] = Match(known, how)
-            del self.left[n]
+def _keys(n: int, item: ParsedFinding) -> list[Name]:
+    return [Print(KEY, 1, key_of(item))] if key_of(item) else []
 
-    def take(self, how: str, names: Callable[[ParsedFinding], Iterable[Name]], index: dict[Name, deque[Known]]) -> None:
-        """Give each item the first free finding that shares a name with it."""
-        for n, item in list(self.left.items()):
-            for name in names(item):
-                waiting = index.get(name)
-                # What is taken stays taken: each finding leaves each queue once.
-                while waiting and waiting[0].pk in self.taken:
-                    waiting.popleft()
-                if waiting:
-                    self.pair(n, waiting[0], how)
-                    break
 
-    def take_places(self, known: Sequence[Known]) -> None:
-        free = _Places([one for one in known if one.pk not in self.taken])
-        for n, item in list(self.left.items()):
-            best = free.nearest(item, self.taken)
-            if best is not None:
-                self.pair(n, best, "place")
+def _tools(n: int, item: ParsedFinding) -> list[Name]:
+    return list(tool_prints(item.fingerprints))
+
+
+def _titles(n: int, item: ParsedFinding) -> list[Name]:
+    return list(titles_of(item.title))
+
+
+def _titled_in_file(n: int, item: ParsedFinding) -> Iterator[Name]:
+    places = [print_.value for print_ in places_of(item.files)]
+    for print_ in titles_of(item.title):
+        yield from ((str(print_.version), print_.value, place) for place in places)
+
+
+def _regions(regions: Mapping[int, Sequence[str]]) -> Names:
+    """The code in a file of the same name; and the code alone, for what stood in a file that is gone.
+
+    Two rules of a tool that meet in one place are two problems.
+    """
+
+    def names(n: int, item: ParsedFinding) -> Iterator[Name]:
+        for print_ in code_prints(regions.get(n, ())):
+            for rule in [item.rule, ""] if item.rule else [ANY]:
+                yield from (("code", print_.value, rule, base) for base in dict.fromkeys(bases(item.files)))
+                yield ("moved", print_.value, rule)
+
+    return names
+
+
+def _by_region(known: Sequence[Known], gone: Collection[int]) -> dict[Name, list[Known]]:
+    index: dict[Name, list[Known]] = {}
+    for one in known:
+        for print_ in one.prints:
+            if print_.algorithm == REGION:
+                for rule in (one.rule, ANY):
+                    for base in dict.fromkeys(bases(one.files)):
+                        index.setdefault(("code", print_.value, rule, base), []).append(one)
+                    if one.pk in gone:
+                        index.setdefault(("moved", print_.value, rule), []).append(one)
+    return index
+
+
+def _by_print(known: Sequence[Known]) -> dict[Name, list[Known]]:
+    index: dict[Name, list[Known]] = {}
+    for one in known:
+        for print_ in one.prints:
+            index.setdefault(print_, []).append(one)
+    return index
+
+
+def _by_title_and_file(known: Sequence[Known]) -> dict[Name, list[Known]]:
+    index: dict[Name, list[Known]] = {}
+    for one in known:
+        places = [print_.value for print_ in one.prints if print_.algorithm == PLACE]
+        for print_ in one.prints:
+            if print_.algorithm == TITLE:
+                for place in places:
+                    index.setdefault((str(print_.version), print_.value, place), []).append(one)
+    return index
+
+
+# The same file and nearly the same title --------------------------------------------
+
+
+def _take_places(board: Board, known: Sequence[Known]) -> None:
+    free = _Places([one for one in known if one.pk in board.free and one.pk not in board.reserved])
+    near, fitting = Nearest(), dict[int, list[Known]]()
+    for n, item in board.left.items():
+        if n in board.doubts:
+            continue
+        for one in free.candidates(item):
+            found = likeness(item, one) if _same_file(item, one) else 0.0
+            near.add(n, one, found)
+    for _, n, one in near.pairs:
+        fitting.setdefault(n, []).append(one)
+    for n, one in near.plain():
+        board.pair(n, one, "place")
+    for n, some in fitting.items():
+        if n in board.left:
+            board.doubt(n, [one for one in some if one.pk in board.free], "place")
 
 
 class _Places:
@@ -176,28 +239,15 @@ class _Places:
 
     def __init__(self, known: Sequence[Known]) -> None:
         self.by_word: dict[tuple[str, str], list[Known]] = {}
-        self.titles = {one.pk: normal(one.title) for one in known}
         for one in known:
-            for place in dict.fromkeys(print_.value for print_ in one.prints if print_.algorithm == _PLACE):
-                for word in set(self.titles[one.pk].split()):
+            for place in dict.fromkeys(print_.value for print_ in one.prints if print_.algorithm == PLACE):
+                for word in set(normal(one.title).split()):
                     self.by_word.setdefault((place, word), []).append(one)
 
-    def nearest(self, item: ParsedFinding, taken: set[int]) -> Known | None:
-        title, best, likeness = normal(item.title), None, SAME
-        for one in self._candidates(item, title):
-            if one.pk not in taken and _numbers(title) == _numbers(self.titles[one.pk]) and _same_file(item, one):
-                found = alike(title, self.titles[one.pk])
-                if found > likeness or (best is None and found == likeness):
-                    best, likeness = one, found
-        return best
-
-    def _candidates(self, item: ParsedFinding, title: str) -> list[Known]:
-        places = [print_.value for print_ in places_of(item.files)]
+    def candidates(self, item: ParsedFinding) -> list[Known]:
+        places, words = [print_.value for print_ in places_of(item.files)], set(normal(item.title).split())
         shared = [
-            self.by_word[place, word]
-            for place in places
-            for word in set(title.split())
-            if (place, word) in self.by_word
+            self.by_word[place, word] for place in places for word in sorted(words) if (place, word) in self.by_word
         ]
         found: dict[int, Known] = {}
         for findings in sorted(shared, key=len):
@@ -208,11 +258,6 @@ class _Places:
         return list(found.values())[:COMPARED]
 
 
-def _numbers(title: str) -> list[str]:
-    """Titles that differ in a number are about different things."""
-    return sorted(word for word in title.split() if any(letter.isdigit() for letter in word))
-
-
 def _same_file(item: ParsedFinding, known: Known) -> bool:
     """Whether a path of the one ends as a path of the other: ``handler.go`` is ``ws/handler.go``."""
     theirs = {path_of(place) for place in known.files}
@@ -221,33 +266,3 @@ def _same_file(item: ParsedFinding, known: Known) -> bool:
         if any(path == other or path.endswith(f"/{other}") or other.endswith(f"/{path}") for other in theirs):
             return True
     return not theirs
-
-
-def _names(algorithm: str) -> Callable[[ParsedFinding], list[Name]]:
-    return lambda item: [print_ for print_ in wanted_of(item) if print_.algorithm == algorithm]
-
-
-def _titled_in_file(item: ParsedFinding) -> Iterator[Name]:
-    places = [print_.value for print_ in places_of(item.files)]
-    for print_ in wanted_of(item):
-        if print_.algorithm == _TITLE:
-            yield from ((str(print_.version), print_.value, place) for place in places)
-
-
-def _by_print(known: Sequence[Known]) -> dict[Name, deque[Known]]:
-    index: dict[Name, deque[Known]] = {}
-    for one in known:
-        for print_ in one.prints:
-            index.setdefault(print_, deque()).append(one)
-    return index
-
-
-def _by_title_and_file(known: Sequence[Known]) -> dict[Name, deque[Known]]:
-    index: dict[Name, deque[Known]] = {}
-    for one in known:
-        places = [print_.value for print_ in one.prints if print_.algorithm == _PLACE]
-        for print_ in one.prints:
-            if print_.algorithm == _TITLE:
-                for place in places:
-                    index.setdefault((str(print_.version), print_.value, place), deque()).append(one)
-    return index

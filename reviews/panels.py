@@ -50,7 +50,12 @@ def findings_of(ticket: Ticket, reader: Any) -> Panel | None:
 
 def reviews_about(ticket: Ticket, reader: Any) -> Panel | None:
     """Documents that say they are about this ticket, such as the log of its work."""
-    rows = Review.objects.filter(subject_ticket=ticket).select_related("series").defer("content").order_by("-pk")
+    rows = (
+        Review.objects.filter(subject_ticket=ticket)
+        .select_related("series")
+        .defer("content", "read_text")
+        .order_by("-pk")
+    )
     found = list(rows[: REVIEWS_SHOWN + 1])
     context = {"reviews": found[:REVIEWS_SHOWN], "cut": len(found) > REVIEWS_SHOWN}
     return Panel("reviews/about_panel.html", context) if found else None

@@ -1,37 +1,37 @@
 """The plan of an import: what applying a document would do, one row for each thing it would do it to.
 
 A row for each item that was read, and one for each open finding of the series
-of which the document does not speak: silence is no fix. What the document
-says beside its findings is kept with the plan.
+of which the document does not speak: silence is no fix, so a person says what
+became of it. Where an item may be more than one finding, a person chooses.
+What the document says beside its findings is kept with the plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, NamedTuple
 
-from django.db.models import Max
+from django.db.models import Model
 
 from portal.core import bulk, limits
-from reviews import matching, telling
-from reviews.deciding import Item, decide
+from portal.core.storable import storable
+from reviews import crossing, matching, pasts, telling, world
+from reviews.deciding import SHARED, Item, claimed, cut, decide
 from reviews.importing.model import ParsedFinding, ParsedReview
-from reviews.matching import Known, Match, Print
+from reviews.matching import Doubt, Known, Match, Matches
 from reviews.models import (
     ActionItem,
     Check,
-    Finding,
     FindingState,
-    Fingerprint,
     ImportRow,
-    Occurrence,
     Review,
     ReviewState,
     Series,
 )
 from reviews.reading import beside, reading
 from reviews.transitions import REVIEW
+from reviews.world import Former, World
 from tickets import keys
 from tickets.models import Ticket
 
@@ -40,6 +40,10 @@ Action = ImportRow.Action
 
 class TooMany(Exception):
     """The plan would have more rows than are kept. The text is for people."""
+
+
+class Moved(Exception):
+    """The review is not what the plan was made of any more: somebody has read it, or has it read anew."""
 
 
 class Draft(NamedTuple):
@@ -52,6 +56,7 @@ class Draft(NamedTuple):
     title: str
     subject_ticket: Ticket | None
     planned_on: int
+    read_as: dict[str, str]
 
 
 def make(review: Review, parsed: ParsedReview) -> None:
@@ -66,25 +71,60 @@ def draft(review: Review, parsed: ParsedReview) -> Draft:
     version = Series.objects.values_list("version", flat=True).get(pk=review.series_id)
     checks, action_items = beside(review, parsed)
     named = keys.named_in(parsed.metadata.ticket or "")
+    known = world.look(review, parsed)
+    with bulk.uncollected():
+        rows = _rows(review, parsed, known)
     return Draft(
-        _rows(review, parsed),
+        rows,
         checks,
         action_items,
-        reading(parsed),
+        reading(parsed) | {"unlike_plan": crossing.notes(review, parsed.earlier, rows)},
         (parsed.title or review.title)[:300],
         keys.find_by_name(named, review.series.project) if named else None,
         version,
+        {
+            "form": parsed.form[:20],
+            "tool": (parsed.tool or "")[:100],
+            "commit": known.commit,
+            # Lines of prose are those of the document; of another form they are those of what was read.
+            "read_text": "" if parsed.form == "markdown" else storable(parsed.text),
+        },
     )
 
 
-def store(review: Review, plan: Draft) -> bool:
+def stage(review: Review, rows: Sequence[ImportRow], *, first: bool) -> None:
+    """Leave some rows of a plan before the plan is there. Inside a unit of work; raises ``Moved``."""
+    _hold(review)
+    if first:
+        ImportRow.objects.filter(review=review).delete()
+    bulk.insert(ImportRow, rows)
+    REVIEW.announce(review)
+
+
+def staged(review: Review) -> int:
+    """How many rows of its plan are there while a review is being read."""
+    return 0 if review.reading else ImportRow.objects.filter(review=review).count()
+
+
+def _hold(review: Review) -> None:
+    """Lock the review, as it was when the document was taken up. Raises ``Moved``."""
+    rows = Review.objects.filter(pk=review.pk).select_for_update(no_key=True)
+    if rows.values_list("state", "version").first() != (ReviewState.RECEIVED, review.version):
+        raise Moved
+
+
+def store(review: Review, plan: Draft, *, rows_are_staged: bool = False) -> bool:
     """Leave the plan as rows and the review planned; false where somebody else has read it. Inside a unit of work."""
-    state = Review.objects.filter(pk=review.pk).select_for_update().values_list("state", flat=True).first()
-    if state != ReviewState.RECEIVED:
+    try:
+        _hold(review)
+    except Moved:
         return False
-    for model, rows in ((ImportRow, plan.rows), (Check, plan.checks), (ActionItem, plan.action_items)):
+    tables: list[tuple[type[Model], Sequence[Any]]] = [(Check, plan.checks), (ActionItem, plan.action_items)]
+    if not rows_are_staged:
+        tables.append((ImportRow, plan.rows))
+    for model, rows in tables:
         model._default_manager.filter(review=review).delete()
-        model._default_manager.bulk_create(rows, batch_size=bulk.CHUNK_ROWS)  # type: ignore[arg-type]
+        bulk.insert(model, rows)
     REVIEW.move(
         review,
         "plan",
@@ -92,6 +132,10 @@ def store(review: Review, plan: Draft) -> bool:
         title=plan.title,
         subject_ticket=plan.subject_ticket,
         planned_on=plan.planned_on,
+        form=plan.read_as["form"],
+        tool=plan.read_as["tool"],
+        commit=plan.read_as["commit"],
+        read_text=plan.read_as["read_text"],
     )
     telling.planned(review)
     return True
@@ -104,43 +148,105 @@ def _bounded(items: int, carried: int) -> None:
         raise TooMany(f"The document has {items} findings{open_ones}: a plan has at most {most} rows (PLAN_MAX_ROWS).")
 
 
-def _rows(review: Review, parsed: ParsedReview) -> list[ImportRow]:
+def _rows(review: Review, parsed: ParsedReview, known: World) -> list[ImportRow]:
     items = parsed.findings
-    world = _known(review, items)
-    former, left_out = _former(review, items)
-    matches = matching.match(items, world.findings, former)
-    named = {match.known.pk for match in matches.values()}
-    carried = [one for one in world.findings if one.state == FindingState.OPEN and one.pk not in named]
+    former = world.former(review, items)
+    matches = matching.match(items, list(known.findings.values()), former.findings, known.code)
+    named = {pk for match in matches.found.values() for pk in (match.known.pk, match.known.root)}
+    carried = [one for one in known.findings.values() if one.state == FindingState.OPEN and one.pk not in named]
     _bounded(len(items), len(carried))
     chosen = keys.choices(review.series.project, {key for item in items if (key := matching.key_of(item))})
-    ranks = _ranks(parsed)
-    names = _Names(world.identities)
+    planning = _Planning(review, parsed, known, matches, former)
+    names = _Names(known.identities)
     rows = []
     for n, item in enumerate(items):
-        said = _item(item) | ranks.get(item.ref or item.ticket_key or "", {})
-        row = _row(review, said, matches.get(n), world)
-        row.n, row.left_out = n + 1, n in left_out
+        row = planning.row(n, item)
+        row.n, row.left_out = n + 1, n in former.left_out
         row.identity = row.identity or names.free(item)
-        _choose_key(row, matching.key_of(item), chosen, matches.get(n))
+        _choose_key(row, matching.key_of(item), chosen, matches.found.get(n))
         rows.append(row)
-    return rows + [_carry(review, one, world, n) for n, one in enumerate(carried, start=len(rows) + 1)]
+    doubted = {one.pk for doubt in matches.doubts.values() for one in doubt.candidates}
+    return rows + [_carry(review, one, known, doubted, n) for n, one in enumerate(carried, start=len(rows) + 1)]
 
 
-def _row(review: Review, item: Item, match: Match | None, world: World) -> ImportRow:
-    if match is None:
-        action, reason = decide(item, None, "")
-        return ImportRow(review=review, action=action, reason=reason, item=item)
-    known = match.known
-    newer = world.last_named.get(known.pk, 0)
-    if newer > review.number and known.state != FindingState.WITHDRAWN:
-        # An older document tells how it was: it neither closes nor opens anything.
-        action, item = Action.SEEN, {**item, "older": True}
-        reason = f"Known; v{newer}, which is newer, speaks of it too, so nothing of the finding changes."
-    else:
-        action, reason = decide(item, known, match.how)
-    return ImportRow(
-        review=review, action=action, reason=reason, identity=known.identity, finding_id=known.pk, item=item
-    )
+class _Planning:
+    """What the document does to what it speaks of."""
+
+    def __init__(self, review: Review, parsed: ParsedReview, known: World, matches: Matches, former: Former) -> None:
+        self.review, self.known, self.former = review, known, former
+        self.found, self.doubts = self._followed(matches.found), matches.doubts
+        self.ranks = _ranks(parsed)
+        back = [
+            match.known
+            for n, (match, _) in self.found.items()
+            if claimed({"status": parsed.findings[n].status}) == FindingState.OPEN
+        ]
+        self.pasts = pasts.of(review.series.project, known.commit, back)
+
+    def _followed(self, found: Mapping[int, Match]) -> dict[int, tuple[Match, Known | None]]:
+        """What was merged is followed to what goes on, unless another item is that; with what was merged, then."""
+        direct = {match.known.pk for match in found.values()}
+        merged = [match.known for match in found.values() if match.known.root not in direct]
+        roots = {**self.known.findings, **world.known({one.root for one in merged} - self.known.findings.keys())}
+        followed: dict[int, tuple[Match, Known | None]] = {}
+        for n, match in found.items():
+            root = roots.get(match.known.root)
+            if root is None or root.pk in direct or root.state == FindingState.WITHDRAWN:
+                followed[n] = match, None
+            else:
+                direct.add(root.pk)
+                followed[n] = Match(root, match.how), match.known
+        return followed
+
+    def row(self, n: int, item: ParsedFinding) -> ImportRow:
+        said = _item(item) | self.ranks.get(item.ref or item.ticket_key or "", {})
+        if n in self.known.code.regions:
+            said["code"] = list(self.known.code.regions[n])
+        if n in self.found:
+            # Of the older algorithm nothing is stored any more.
+            new = set(self.known.prints[n][:-1]) - set(self.found[n][0].known.prints)
+            return self._known(said if new else said | {"printed": True}, *self.found[n])
+        if n in self.doubts:
+            return self._doubted(n, said, self.doubts[n])
+        action, reason = decide(said, None, "")
+        return ImportRow(review_id=self.review.pk, action=action, reason=reason, item=said)
+
+    def _known(self, item: Item, match: Match, merged: Known | None) -> ImportRow:
+        known = match.known
+        newer = self.known.last_named.get(known.pk, 0)
+        if newer > self.review.number and known.state != FindingState.WITHDRAWN:
+            # An older document tells how it was: it neither closes nor opens anything.
+            action, item = Action.SEEN, {**item, "older": True}
+            reason = f"Known; v{newer}, which is newer, speaks of it too, so nothing of the finding changes."
+        else:
+            action, reason = decide(item, known, match.how, self.pasts.get(known.pk))
+        if merged is not None:
+            item = {**item, "merged": merged.pk}
+            reason = cut(f"“{merged.title[:80]}” was merged into “{known.title[:80]}”, so it counts there. {reason}")
+        return ImportRow(
+            review_id=self.review.pk,
+            action=action,
+            reason=reason,
+            identity=known.identity,
+            finding_id=known.pk,
+            item=item,
+        )
+
+    def _doubted(self, n: int, item: dict[str, Any], doubt: Doubt) -> ImportRow:
+        chosen, made = self.former.chosen.get(n), self.known.findings.get(self.former.findings.get(n, 0))
+        if chosen == 0 and made is not None and made.state == FindingState.WITHDRAWN:
+            # The new one that was chosen before is brought back, where it is chosen again.
+            item["former"] = made.pk
+        candidates = list(dict.fromkeys(one.root for one in doubt.candidates))
+        may = f"{len(candidates)} known findings" if len(candidates) > 1 else "a known finding that others may be, too"
+        return ImportRow(
+            review_id=self.review.pk,
+            action=Action.CHOOSE,
+            reason=f"It may be {may}: {SHARED.get(doubt.how, 'alike')}. Choose one of them, or a new one.",
+            item=item | {"how": doubt.how},
+            candidates=candidates,
+            chosen=chosen if chosen == 0 or chosen in candidates else None,
+        )
 
 
 def _choose_key(row: ImportRow, key: str, chosen: Mapping[str, keys.Choice], match: Match | None) -> None:
@@ -150,14 +256,15 @@ def _choose_key(row: ImportRow, key: str, chosen: Mapping[str, keys.Choice], mat
         row.item["keys_reason"] = chosen[key].reason
 
 
-def _carry(review: Review, known: Known, world: World, n: int) -> ImportRow:
-    last = world.last_named.get(known.pk)
+def _carry(review: Review, known: Known, about: World, doubted: set[int], n: int) -> ImportRow:
+    last = about.last_named.get(known.pk)
     since = f"Open, last named in v{last}; " if last else "Open; "
+    may = " A row to choose may be it." if known.pk in doubted else ""
     return ImportRow(
-        review=review,
+        review_id=review.pk,
         n=n,
         action=Action.CARRY,
-        reason=f"{since}this document does not speak of it, and silence is no fix.",
+        reason=f"{since}this document does not speak of it, and silence is no fix.{may}",
         identity=known.identity,
         finding_id=known.pk,
         item={},
@@ -179,69 +286,6 @@ class _Names:
         return name
 
 
-class World(NamedTuple):
-    """What the series knows that matters for a document: findings, names in use, who named a finding last."""
-
-    findings: list[Known]
-    identities: set[str]
-    last_named: dict[int, int]
-
-
-def _known(review: Review, items: Sequence[ParsedFinding]) -> World:
-    """Three queries; what the document shares no fingerprint with, and is not open, is not kept in memory."""
-    wanted = {print_ for item in items for print_ in matching.wanted_of(item)}
-    prints: dict[int, list[Print]] = {}
-    rows = Fingerprint.objects.filter(finding__series=review.series_id).order_by("pk")
-    columns = ("finding_id", "algorithm", "algorithm_version", "value")
-    for pk, *values in rows.values_list(*columns).iterator(2000):
-        if (print_ := Print(*values)) in wanted:
-            prints.setdefault(pk, []).append(print_)
-    findings, identities = [], set[str]()
-    bases = {matching.identity(item) for item in items}
-    for one in _findings(review):
-        if one.identity.partition("#")[0] in bases:
-            identities.add(one.identity)
-        if one.state == FindingState.OPEN or one.pk in prints:
-            one.prints = prints.get(one.pk, [])
-            findings.append(one)
-    said = Occurrence.objects.filter(finding__series=review.series_id).exclude(review=review)
-    last = said.values_list("finding").annotate(last=Max("review__number"))
-    kept = {one.pk for one in findings}
-    return World(findings, identities, {pk: number for pk, number in last.iterator(2000) if pk in kept})
-
-
-def _findings(review: Review) -> Any:
-    columns = (
-        "pk",
-        "identity",
-        "state",
-        "title",
-        "severity",
-        "category",
-        "reference",
-        "ticket_key",
-        "files",
-        "ticket_id",
-    )
-    rows = Finding.objects.filter(series=review.series_id).order_by("pk")
-    return (Known(*values) for values in rows.values_list(*columns).iterator(2000))
-
-
-def _former(review: Review, items: Sequence[ParsedFinding]) -> tuple[dict[int, int], set[int]]:
-    """What earlier plans of this very document led to: findings by item number, and rows that were left out."""
-    found: dict[int, int] = {}
-    left_out: set[int] = set()
-    rows = ImportRow.objects.filter(review=review).exclude(action=Action.CARRY).order_by("n")
-    for n, action, title, finding, out in rows.values_list("n", "action", "item__title", "finding", "left_out"):
-        if n > len(items) or items[n - 1].title != title:
-            continue
-        if out:
-            left_out.add(n - 1)
-        if finding and action == Action.NEW:
-            found[n - 1] = finding
-    return found, left_out
-
-
 def _ranks(parsed: ParsedReview) -> dict[str, dict[str, Any]]:
     """The author's order of fixing, by reference: the tier, and the place over all tiers."""
     ranks: dict[str, dict[str, Any]] = {}
@@ -254,4 +298,8 @@ def _ranks(parsed: ParsedReview) -> dict[str, dict[str, Any]]:
 
 
 def _item(finding: ParsedFinding) -> dict[str, Any]:
-    return asdict(finding) | {"fields": [list(pair) for pair in finding.fields], "files": list(finding.files)}
+    """As it is kept. Its parts are texts and tuples of them, so nothing is copied deep."""
+    return {name: list(value) if isinstance(value := getattr(finding, name), tuple) else value for name in _PARTS}
+
+
+_PARTS = tuple(part.name for part in fields(ParsedFinding))

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from portal.core import limits
 from reviews.importing import BadInput, parse
+from reviews.importing.mapping import Mapping
 from reviews.importing.model import LeftOut, ParsedFinding, ParsedReview
 from reviews.queries.reviews import Totals, totals
 from reviews.reading import reading
@@ -53,12 +54,12 @@ class Preview(NamedTuple):
         return reading(self.parsed) if self.parsed else {}
 
 
-def of(content: bytes, *, name: str = "") -> Preview:
+def of(content: bytes, *, name: str = "", mapping: Mapping | None = None) -> Preview:
     """Read ``content`` as its job would. Stores nothing, and never raises for what a document may hold."""
     most = limits.value("PREVIEW_MAX_BYTES")
     if len(content) > most:
         return Preview(len(content), name, too_long=most)
     try:
-        return Preview(len(content), name, parsed=parse(content, name=name))
+        return Preview(len(content), name, parsed=parse(content, name=name, mapping=mapping))
     except BadInput as refusal:
         return Preview(len(content), name, refusal=refusal.message)

@@ -13,7 +13,7 @@ from portal.core.redaction import redact
 from portal.core.unseen import is_unseen
 from reviews import documents
 from reviews.importing import BadInput, parse
-from reviews.models import Finding, FindingState, Review, Severity
+from reviews.models import Decision, DecisionState, Finding, FindingState, Review, Severity
 from tickets.credentials import speaking
 from tickets.models import Turn
 from tickets.speaking import checked
@@ -21,6 +21,7 @@ from tickets.speaking import checked
 SERIES: Final = "Proposed by agents"
 SEVERITIES: Final = tuple(severity.value for severity in Severity if severity is not Severity.NONE)
 PLACE_CHARS: Final = 300
+REJECTED_TOLD: Final = 50
 HIGHEST_LINE: Final = 10_000_000
 
 
@@ -46,6 +47,21 @@ def open_findings(turn: Turn, most: int) -> Open:
     rows = Finding.objects.filter(series__project=turn.ticket.project_id, state=FindingState.OPEN)
     found = list(rows.select_related("series", "ticket").order_by(own, "-pk")[:most])
     return Open(found, rows.count() - len(found) if len(found) == most else 0)
+
+
+class Rejected(NamedTuple):
+    """What people rejected in a project, the newest first. ``more``: how many are left out."""
+
+    decisions: list[Decision]
+    more: int
+
+
+def known_rejected(turn: Turn) -> Rejected:
+    """Not to be found again: rejections that are in force."""
+    rows = Decision.objects.filter(kind=Decision.Kind.REJECT, state=DecisionState.IN_FORCE)
+    rows = rows.filter(finding__series__project=turn.ticket.project_id).select_related("finding")
+    found = list(rows.order_by("-pk")[:REJECTED_TOLD])
+    return Rejected(found, rows.count() - len(found) if len(found) == REJECTED_TOLD else 0)
 
 
 def propose(turn: Turn, proposal: Proposal) -> tuple[Review, bool]:

@@ -10,7 +10,7 @@ from django.db.models import F, OuterRef, Subquery
 from portal.core import bulk
 from portal.core.lifecycle import Change, Refused
 from portal.core.unit import unit_of_work
-from reviews import evidence
+from reviews import decisions, evidence
 from reviews.models import Finding, FindingState, Fingerprint, ImportRow, Occurrence, Review, ReviewState, Series
 from reviews.transitions import FINDING, REVIEW
 
@@ -22,7 +22,18 @@ _BACK = {
     FindingState.REJECTED: "reject",
     FindingState.WITHDRAWN: "withdraw",
 }
-_COLUMNS = ("title", "severity", "category", "reference", "ticket_key", "files", "answer", "ticket_id")
+_COLUMNS = (
+    "title",
+    "severity",
+    "category",
+    "rule",
+    "reference",
+    "ticket_key",
+    "files",
+    "answer",
+    "ticket_id",
+    "merged_into_id",
+)
 
 
 class Reverted(NamedTuple):
@@ -45,12 +56,15 @@ def revert(review: Review, *, reason: str, expected_version: int | None = None) 
         return _Reverting(review, reason).run()
 
 
-def locked(wanted: Iterable[int]) -> dict[int, Finding]:
-    """These findings by their ids, locked in id order until the transaction ends."""
+def locked(series: Series, wanted: Iterable[int]) -> dict[int, Finding]:
+    """These findings of the series by their ids, locked in id order until the transaction ends."""
     found: dict[int, Finding] = {}
     for chunk in bulk.chunks(sorted(wanted)):
         rows = Finding.objects.filter(pk__in=chunk).select_for_update(of=("self",), no_key=True)
-        found |= {row.pk: row for row in rows.select_related("series", "ticket").order_by("pk")}
+        for row in rows.filter(series=series).order_by("pk"):
+            # One series for all of them, instead of one more object with each.
+            row.series = series
+            found[row.pk] = row
     return found
 
 
@@ -59,7 +73,7 @@ def _refuse_if_built_upon(review: Review) -> None:
     Series.objects.select_for_update().get(pk=review.series_id)
     applied = Review.objects.filter(series=review.series_id, state=ReviewState.APPLIED).select_related("series")
     # Applying raises the version of the series, so each plan that was applied was made on a higher one.
-    last = applied.defer("content", "reading").order_by("-planned_on", "-number").first()
+    last = applied.defer("content", "read_text", "reading").order_by("-planned_on", "-number").first()
     if last and last.pk != review.pk and applied.filter(pk=review.pk).exists():
         raise Refused(f"{last} was applied after {review} and builds on it: revert {last} first.")
 
@@ -70,9 +84,11 @@ class _Reverting:
     def __init__(self, review: Review, reason: str) -> None:
         self.review, self.reason = review, f"{review} was reverted: {reason}" if reason else f"{review} was reverted."
         rows = ImportRow.objects.filter(review=review, outcome=Outcome.APPLIED).order_by("n")
+        # Of a finding that was not spoken of something changed where a person said so.
+        rows = rows.exclude(action=Action.CARRY, before={})
         # What was read is not needed here, and it is most of a row.
-        self.rows = list(rows.exclude(action=Action.CARRY).defer("item", "reason"))
-        self.findings = locked(row.finding_id for row in self.rows if row.finding_id)
+        self.rows = list(rows.defer("item", "reason"))
+        self.findings = locked(review.series, (row.finding_id for row in self.rows if row.finding_id))
 
     def run(self) -> Reverted:
         kept: dict[int, str] = {}
@@ -113,6 +129,7 @@ class _Reverting:
             if "ticket_id" in each.fields or (each.verb == "withdraw" and each.row.ticket_id)
         ]
         FINDING.move_all(changes)
+        decisions.settle((change.row.pk for change in changes), self.reason)
         evidence.relate(owned, reason=self.reason)
         self._keep_up(versions)
 

@@ -15,11 +15,12 @@ CLAIMED: Final = "fix claimed"
 PRESENT: Final = "fix present"
 LIVE: Final = "live"
 VERIFIED: Final = "verified live"
+WORDS: Final = (OPEN, CLAIMED, PRESENT, LIVE, VERIFIED)
 COMMIT_SHOWN: Final = 9
 
 # How far each edge reaches; of two that reach as far, the newer one says it.
 _REACH: Final = {Edge.TURN: 1, Edge.COMMIT: 2, Edge.DEPLOYMENT: 3, Edge.HEALTH: 4}
-_WORDS: Final = {Edge.COMMIT: PRESENT, Edge.DEPLOYMENT: LIVE, Edge.HEALTH: VERIFIED}
+_SAID: Final = {Edge.COMMIT: PRESENT, Edge.DEPLOYMENT: LIVE, Edge.HEALTH: VERIFIED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def standing_of(finding: Finding) -> Standing:
         return Standing(CLAIMED, f" by turn {ref.rpartition('/')[2]}")
     if edge is None:
         return Standing(CLAIMED)
-    return Standing(_WORDS[Edge(edge)], f" in {ref[:COMMIT_SHOWN]}" if edge == Edge.COMMIT else f": {place}")
+    return Standing(_SAID[Edge(edge)], f" in {ref[:COMMIT_SHOWN]}" if edge == Edge.COMMIT else f": {place}")
 
 
 def standing(finding: Finding) -> str:

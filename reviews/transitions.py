@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.core.lifecycle import Lifecycle, transition
-from reviews.models import Finding, FindingState, Review, ReviewState
+from reviews.models import Decision, DecisionState, Finding, FindingState, Review, ReviewState
 
 _R = ReviewState
 REVIEW: Lifecycle[Review] = Lifecycle(
@@ -28,8 +28,11 @@ FINDING: Lifecycle[Finding] = Lifecycle(
     [
         transition("fix", [_F.OPEN], _F.FIXED, "Call it fixed"),
         transition("reject", [_F.OPEN], _F.REJECTED, "Reject"),
-        transition("waive", [_F.OPEN], _F.WAIVED, "Waive"),
-        transition("open_again", [_F.FIXED, _F.REJECTED, _F.WAIVED], _F.OPEN, "Open again"),
+        # A waiver is given, and a deferral is made, by a decision that ends: see ``decisions``.
+        transition("waive", [_F.OPEN], _F.WAIVED, "Ask for a waiver"),
+        transition("defer", [_F.OPEN], _F.DEFERRED, "Defer"),
+        transition("merge", [_F.OPEN], _F.MERGED, "Merge into another"),
+        transition("open_again", [_F.FIXED, _F.REJECTED, _F.WAIVED, _F.DEFERRED, _F.MERGED], _F.OPEN, "Open again"),
         # An import that is reverted takes back what it brought; applying it again brings back the same rows.
         transition("withdraw", [_F.OPEN, _F.FIXED, _F.REJECTED], _F.WITHDRAWN),
         transition("restore", [_F.WITHDRAWN], _F.OPEN),
@@ -39,4 +42,17 @@ FINDING: Lifecycle[Finding] = Lifecycle(
     subject=lambda finding: finding.subject,
     streams=lambda finding: (f"project:{finding.series.project_id}",),
 )
-ANSWERS = ("fix", "reject", "waive")
+ANSWERS = ("fix", "reject", "waive", "defer")
+
+_D = DecisionState
+DECISION: Lifecycle[Decision] = Lifecycle(
+    "decision",
+    DecisionState,
+    [
+        transition("give", [_D.ASKED], _D.IN_FORCE, "Give it"),
+        transition("refuse", [_D.ASKED], _D.REFUSED, "Refuse it"),
+        transition("end", [_D.ASKED, _D.IN_FORCE], _D.ENDED, "End it"),
+    ],
+    subject=lambda decision: decision.subject,
+    streams=lambda decision: (f"project:{decision.finding.series.project_id}",),
+)

@@ -10,10 +10,11 @@ from django.shortcuts import redirect, render
 
 from portal.core.access import SIGNED_IN, Role
 from portal.core.doors import page
-from reviews import documents
+from reviews import documents, mappings
 from reviews import preview as previews
 from reviews.forms import DocumentForm, UploadForm
-from reviews.models import ReviewState
+from reviews.importing.mapping import Mapping, mapping_of
+from reviews.models import ReviewState, Series
 from reviews.queries.reviews import series_names
 from tickets.rights import projects_with, require
 
@@ -27,7 +28,11 @@ def new(request: HttpRequest) -> HttpResponse:
         asked = form.cleaned_data
         require(request.user, Role.OPERATOR, asked["project"])
         review, made = documents.receive(
-            asked["project"], series_name=asked["series"], content=asked["content"], file_name=asked["file_name"]
+            asked["project"],
+            series_name=asked["series"],
+            content=asked["content"],
+            file_name=asked["file_name"],
+            mapping=asked["columns"],
         )
         if made:
             messages.success(request, f"Received as {review}. It is being read.")
@@ -64,10 +69,21 @@ def preview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"document": document, "asked": True}
     if document.is_valid():
         asked = document.cleaned_data
-        context["preview"] = previews.of(asked["content"], name=asked["file_name"])
+        mapping = _mapping(request, asked["columns"])
+        context["preview"] = previews.of(asked["content"], name=asked["file_name"], mapping=mapping)
     if getattr(request, "htmx", False):
         return render(request, "reviews/preview.html", context)
     # Nothing of the upload itself is judged here: what is typed comes back as it was.
-    typed = {name: request.POST.get(name, "") for name in ("project", "series", "text")}
+    typed = {name: request.POST.get(name, "") for name in ("project", "series", "text", "columns")}
     context |= _form(request, UploadForm(request.user, initial=typed)) | {"file_lost": bool(request.FILES)}
     return render(request, "reviews/new.html", context, status=422 if document.errors else 200)
+
+
+def _mapping(request: HttpRequest, typed: dict[str, Any] | None) -> Mapping | None:
+    """What was typed; else what the chosen series keeps, where there is one."""
+    if typed is not None:
+        return mapping_of(typed) if typed else None
+    mine = projects_with(request.user, Role.OPERATOR)
+    named = {"project__key": request.POST.get("project", ""), "name": request.POST.get("series", "").strip()}
+    found = None if "\x00" in "".join(named.values()) else Series.objects.filter(project__in=mine, **named).first()
+    return mappings.of(found) if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from reviews import change_views, upload_views, views
+from reviews import action_views, change_views, plan_views, upload_views, views
 
 urlpatterns = [
     path("", views.reviews, name="reviews"),
@@ -21,6 +21,11 @@ urlpatterns = [
     path("<int:number>/discard/", change_views.discard, name="review_discard"),
     path("<int:number>/read/", change_views.read_again, name="review_read_again"),
     path("<int:number>/rows/<int:row>/", change_views.leave_out, name="review_leave_out"),
+    path("<int:number>/actions/<int:item>/tick/", action_views.tick, name="review_action_tick"),
+    path("<int:number>/actions/<int:item>/owner/", action_views.own, name="review_action_owner"),
+    path("<int:number>/rows/<int:row>/dispose/", plan_views.dispose, name="review_dispose"),
+    path("<int:number>/rows/<int:row>/choose/", plan_views.choose, name="review_choose"),
+    path("<int:number>/rest/", plan_views.dispose_rest, name="review_dispose_rest"),
     path("<int:number>/tickets/", change_views.make_tickets, name="review_make_tickets"),
     path("<int:number>/findings/<int:finding>/answer/", change_views.answer, name="review_answer"),
 ]

@@ -11,9 +11,10 @@ from portal.core import access
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found, page
 from portal.live import streams
-from reviews import applying
-from reviews.forms import MakeTicketsForm, ReviewFilter
+from reviews import action_items, applying, planning, scopes
+from reviews.forms import BY, MakeTicketsForm, ReviewFilter
 from reviews.models import Finding, Review, ReviewState
+from reviews.queries import decisions as of_decisions
 from reviews.queries import document as documents
 from reviews.queries import findings as of_findings
 from reviews.queries import plan as plans
@@ -121,16 +122,21 @@ def everything(request: HttpRequest, review: Review, tried: Tried | None = None)
     context["document"] = documents.document(review, [row.mark for row in shown], rendered=asked.rendered)
     places = {row.mark.label: row.finding.pk for row in shown}
     context["tiers"] = of_reviews.tiers(review.reading, places)
+    if context["operates"] and context["parts"].actions and review.state == ReviewState.APPLIED:
+        context["owners"] = action_items.owners(review.series.project_id)
     return context | {"history": history_of([review.subject])}
 
 
 def _of_state(request: HttpRequest, review: Review, asked: Asked, tried: Tried | None) -> dict[str, Any]:
     if review.state == ReviewState.RECEIVED:
-        return {"job": of_reviews.reading_job(review)}
+        return {"job": of_reviews.reading_job(review), "staged": planning.staged(review)}
     if review.state == ReviewState.PLANNED:
-        return {"plan": plans.plan(review, asked.show, asked.after), "stale": applying.plan_is_stale(review)}
+        about = tried.about if tried else 0
+        plan = plans.plan(review, asked.show, asked.after, tried.form if about and tried else None, about)
+        return {"plan": plan, "stale": applying.plan_is_stale(review)}
     if review.state == ReviewState.APPLIED:
-        return _findings(request, review, tried) | {"matrix": of_series.matrix(review.series)}
+        found = {"matrix": of_series.matrix(review.series), "not_assessed": plans.not_assessed(review)}
+        return _findings(request, review, tried) | found
     if review.state == ReviewState.REVERTED:
         return {"taken_back": of_reviews.taken_back(review)}
     return {}
@@ -152,7 +158,10 @@ def _findings(request: HttpRequest, review: Review, tried: Tried | None = None) 
         row.ticked = str(row.finding.pk) in ticked
         if tried and tried.form.name == "answer" and row.finding.pk == tried.about:
             row.tried = tried.form
-    return {"findings": found, "made": made}
+    decided = of_decisions.of_findings([row.finding.pk for row in found.rows], request.user)
+    for row in found.rows:
+        row.decision = decided.get(row.finding.pk)
+    return {"findings": found, "made": made, "ways": BY, "scopes": scopes.of(review.series.project)}
 
 
 def here(review: Review) -> Any:

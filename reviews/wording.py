@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reviews.applying import Applied, Reverted
+from reviews.bulk_answers import VERBS, Came
+from reviews.models import Finding
 from tickets.models import Ticket
 
 
@@ -35,3 +37,15 @@ def tickets_made(made: Sequence[Ticket], left: int = 0) -> str:
     names = made[0].key if len(made) == 1 else f"{made[0].key} to {made[-1].key}"
     said = f"Made {counted(len(made), 'ticket')}: {names}."
     return f"{said} {counted(left, 'more finding')} without a ticket: make them next." if left else said
+
+
+def answer_given(finding: Finding, verb: str) -> str:
+    if verb == "waive":
+        return f"A waiver of {finding} is asked for. It counts when a second person gives it."
+    return f"{finding} is {finding.get_state_display().lower()}."
+
+
+def answered(verb: str, came: Came) -> str:
+    said = f"{counted(came.done, 'finding')} {VERBS[verb].done}."
+    said += f" {came.refused:,} could not be." if came.refused else ""
+    return f"{said} {counted(came.left, 'more finding')} of the filter: answer them next." if came.left else said

@@ -43,13 +43,13 @@ PEOPLE = ("anonymous", "outsider", "stranger", "staff", "viewer", "operator", "r
 STRANGERS = {"outsider", "stranger", "staff"}
 
 # Pages of one's own account: whoever is signed in acts on nobody but themselves.
-OWN = {"site.theme", "accounts.account_email", "notifications.read_all"}
+OWN = {"site.theme", "accounts.account_email", "notifications.read_all", "findings.save_filter"}
 # Pages that are a project's owner's, whatever their address declares: it names the project as a parameter.
 PROJECT_OF_THE_ADDRESS = {"deployments.new_service": Role.OWNER, "deployments.new_environment": Role.OWNER}
 # Pages whose form takes no project: anybody who is signed in may begin one, and owns it then.
 OPEN_TO_ALL = {"projects.new"}
 # Pages that act on each thing by the right in its own project, and name those for which it was missing.
-EACH_BY_ITS_OWN = {"jobs.requeue_all", "jobs.cancel_all"}
+EACH_BY_ITS_OWN = {"jobs.requeue_all", "jobs.cancel_all", "findings.answer", "findings.all_answers"}
 # Pages that read what they are sent and store nothing.
 STORING_NOTHING = {"reviews.preview"}
 # The library answers by the state of the account (no second step set up): its refusal is not about a right.

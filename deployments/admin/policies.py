@@ -12,13 +12,18 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
-from deployments import gates, places
+from deployments import places, verdicts
+from deployments.fields import AgeWords, CategoryWords
 from deployments.models import Policy
 from portal.core.adminsite import Record
 from reviews.models import Severity
 from tickets.models import Project
+
+RULES = ("severities", "ages", "categories", "checks", "waived_holds")
 
 
 class NewPolicy(forms.ModelForm):  # type: ignore[type-arg]
@@ -30,16 +35,30 @@ class NewPolicy(forms.ModelForm):  # type: ignore[type-arg]
     severities = forms.MultipleChoiceField(
         choices=[(severity.value, severity.label) for severity in Severity if severity != Severity.NONE],
         required=False,
-        initial=[str(severity) for severity in gates.HOLDING],
+        initial=[str(severity) for severity in verdicts.HOLDING],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="A finding of one of these, open or fixed elsewhere than in the commit, holds. None: nothing holds.",
     )
     valid_hours = forms.IntegerField(
         min_value=1,
         max_value=720,
-        initial=gates.VALID_HOURS,
+        initial=verdicts.VALID_HOURS,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="A verdict is made again after this.",
+    )
+    ages = AgeWords(widget=UnfoldAdminTextInputWidget)
+    categories = CategoryWords(widget=UnfoldAdminTextInputWidget)
+    checks = forms.BooleanField(
+        label="Checks must have passed",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="The project’s checks, as the portal ran them on the commit.",
+    )
+    waived_holds = forms.BooleanField(
+        label="Waived holds",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="A waived finding holds as an open one does.",
     )
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
@@ -70,12 +89,16 @@ class NewPolicy(forms.ModelForm):  # type: ignore[type-arg]
         data: Any = self.data.copy()  # type: ignore[attr-defined]
         data[self.add_prefix("seen")] = str(newest())
         self.data = data
-        said = f"holds on {', '.join(later.severities) or 'nothing'}, valid for {later.valid_hours} hours"
+        said = f"holds on {holds_on(later)}, valid for {later.valid_hours} hours"
         self.add_error("of_project", f"{later} was set since you opened this page: {said}. Save again to replace it.")
 
 
 def newest() -> int:
     return Policy.objects.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def holds_on(policy: Policy) -> str:
+    return "; ".join(verdicts.in_words(verdicts.in_force(policy))) or "nothing"
 
 
 @admin.register(Policy)
@@ -88,10 +111,10 @@ class PolicyPage(Record):
 
     @admin.display(description="Holds on")
     def holds_on(self, policy: Policy) -> str:
-        return ", ".join(policy.severities) or "nothing"
+        return holds_on(policy)
 
     def standing(self, row: Policy) -> str:
-        now = gates.policy_of(row.project).number
+        now = verdicts.policy_of(row.project).number
         return "It is in force." if now == row.number else f"Policy {now} has followed it and is in force."
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -102,15 +125,16 @@ class PolicyPage(Record):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
-            return ("of_project", "severities", "valid_hours", "seen")
-        return tuple("holds_on" if name == "severities" else name for name in super().get_fields(request, obj))
+            return ("of_project", *RULES, "valid_hours", "seen")
+        shown = (name for name in super().get_fields(request, obj) if name not in RULES[1:])
+        return tuple("holds_on" if name == "severities" else name for name in shown)
 
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:
         typed = form.cleaned_data
         made = places.set_policy(
             typed["of_project"],
-            severities=typed["severities"],
             valid_hours=typed["valid_hours"],
             expected_number=typed["number"],
+            **{name: typed[name] for name in RULES},
         )
         obj.__dict__.update(made.__dict__)

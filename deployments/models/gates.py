@@ -25,6 +25,13 @@ class Policy(models.Model):
     valid_hours = models.PositiveSmallIntegerField(
         default=24, validators=[MinValueValidator(1), MaxValueValidator(720)]
     )
+    # days by severity, after which an open finding holds whatever is above
+    ages = models.JSONField(default=dict, db_default={}, blank=True)
+    # words in the category of an open finding that hold whatever its severity
+    categories = models.JSONField(default=list, db_default=[], blank=True)
+    # whether the project's checks must have passed on the commit; and whether a waived finding holds as an open one
+    checks = models.BooleanField(default=False, db_default=False)
+    waived_holds = models.BooleanField(default=False, db_default=False)
     by = models.CharField(max_length=254, editable=False)
     at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -44,6 +51,13 @@ class Verdict(models.Model):
     It is stale once what it saw has changed, or its time is over.
     """
 
+    class Answer(models.TextChoices):
+        """``SHIP_AFTER``: for each finding that holds there is a fix, which this commit does not hold yet."""
+
+        SHIP = "ship", "Ship"
+        SHIP_AFTER = "ship_after", "Ship after"
+        DO_NOT_SHIP = "do_not_ship", "Do not ship"
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="verdicts", editable=False)
     commit = models.CharField(max_length=64, blank=True, editable=False)
     # 0: the installation's own, which every project has until it makes one
@@ -51,13 +65,27 @@ class Verdict(models.Model):
     # of the policy's number and each finding that it looks at, with its version
     digest = models.CharField(max_length=64, editable=False)
     go = models.BooleanField(editable=False)
+    answer = models.CharField(max_length=12, choices=Answer, blank=True, default="", db_default="", editable=False)
+    # the accepted merges that the commit holds
+    merges = models.JSONField(default=list, db_default=[], editable=False)
     blocking = models.JSONField(default=list, editable=False)
     reasons = models.JSONField(default=list, editable=False)
     at = models.DateTimeField(db_default=Now(), editable=False)
     valid_until = models.DateTimeField(null=True, editable=False)
 
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["project", "commit", "-id"], name="deployments_verdict_of_commit")]
+
     def __str__(self) -> str:
-        return "go" if self.go else f"held by {len(self.blocking)} finding{'' if len(self.blocking) == 1 else 's'}"
+        if self.go:
+            return "go"
+        held = f"{len(self.blocking)} finding{'' if len(self.blocking) == 1 else 's'}"
+        return f"held by {held if self.blocking else 'its checks'}"
+
+    @property
+    def untold(self) -> int:
+        """How many of the findings that hold are in no reason."""
+        return len(self.blocking) - sum(1 for reason in self.reasons if reason["finding"])
 
 
 class ApprovalState(models.TextChoices):

@@ -108,11 +108,11 @@ class UnitOfWork:
         self.afterwards.setdefault(key, action)
 
     def _write(self) -> None:
-        from portal.core import notifications
+        from portal.core import bulk, notifications
         from portal.core.models import Activity
 
         self._place()
-        Activity.objects.bulk_create([Activity.of(record) for record in self.records])
+        bulk.insert(Activity, [Activity.of(record) for record in self.records])
         notifications.store(self.notices)
         for publisher in _publishers:
             pointers = self._by_stream()

@@ -23,6 +23,7 @@ AT: Final = "0 7 * * *"
 TOLD_AT_ONCE: Final = 50
 # By the name of what is counted, in the order in which it is told.
 WORDS: Final = {
+    "waivers": "waivers to decide",
     "approvals": "approvals to give",
     "interrupted": "deployments that ask",
     "people": "tickets",

@@ -56,6 +56,11 @@ STATES: Final[dict[str, Look]] = {
     "reverted": Look("", "undo", "Reverted"),
     "discarded": Look("", "x", "Discarded"),
     "withdrawn": Look("", "undo", "Withdrawn"),
+    "deferred": Look("", "clock", "Deferred"),
+    # what was decided of findings
+    "asked": Look("wait", "ask", "Waits for a second person"),
+    "in_force": Look("good", "check", "In force"),
+    "ended": Look("", "undo", "Ended"),
     # messages on their way to an agent
     "taken": Look("run", "run", "Taken"),
     "acknowledged": Look("good", "check", "Read"),

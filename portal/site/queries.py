@@ -18,7 +18,9 @@ from deployments.models import Deployment, DeploymentState
 from portal.core import access, notifications
 from portal.core.clock import Wall
 from portal.core.models import Notification, User
+from reviews import decisions
 from reviews.models import Finding, FindingState, Review, ReviewState, Severity
+from reviews.queries import decisions as decided
 from tickets.models import Project, Question, QuestionState, Ticket, TicketState
 from tickets.rights import project_ids
 from workers import pools
@@ -133,6 +135,7 @@ def needs_of(user: Reader) -> list[Panel]:
         _ticket_panel("Work to accept", "Review", ACCEPTANCE, projects),
         _plans(projects),
         _findings(projects),
+        _waivers(user),
         *_deployments(user, projects),
         _ticket_panel("Tickets that stopped", "Open", STOPPED, projects),
         _dead_jobs(user),
@@ -191,7 +194,7 @@ def _of_ticket(ticket: Ticket) -> str:
 
 
 def _plans(projects: set[int] | None) -> Panel:
-    rows = reviews_to_decide(projects).select_related("series__project").defer("content")
+    rows = reviews_to_decide(projects).select_related("series__project").defer("content", "read_text")
     return _panel(
         "Reviews to decide",
         "/reviews/",
@@ -225,6 +228,25 @@ def _findings(projects: set[int] | None) -> Panel:
                 "Make ticket",
             )
             for row in newest.order_by("-id")[: PANEL_ROWS + 1]
+        ),
+    )
+
+
+def _waivers(user: Reader) -> Panel:
+    rows = decided.to_give(user).select_related("finding__series__project").order_by("-id")[: PANEL_ROWS + 1]
+    return _panel(
+        "Waivers to decide",
+        f"{reverse('finding_decisions')}?state=asked",
+        (
+            Need(
+                "asked",
+                row.finding.title,
+                f"{row.finding.series.project.key} · {decisions.in_words(row)}",
+                row.asked_at,
+                f"{reverse('finding_decisions')}?finding={row.finding_id}",
+                "Decide",
+            )
+            for row in rows
         ),
     )
 

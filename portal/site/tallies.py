@@ -14,6 +14,7 @@ from portal.live.cursor import NO_STREAM, Cursor
 from portal.live.models import Stream
 from portal.site import queries
 from portal.site.statements import Statement
+from reviews.queries import decisions as decided
 from tickets.models import Ticket, TicketState
 from tickets.rights import project_ids
 
@@ -24,6 +25,7 @@ _WAITING: Final = (
     "asking",
     "reviews",
     "findings",
+    "waivers",
     "approvals",
     "interrupted",
     "held",
@@ -133,6 +135,7 @@ def _asked(user: User) -> dict[str, QuerySet[Any]]:
         "asking": queries.live_questions(projects),
         "reviews": queries.reviews_to_decide(projects),
         "findings": queries.critical_without_ticket(projects),
+        "waivers": decided.to_give(user),
         "approvals": needs.to_approve(user),
         "interrupted": needs.interrupted(projects),
         "held": needs.held(projects),

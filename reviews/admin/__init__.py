@@ -1,5 +1,5 @@
 """Reviews and findings in the admin."""
 
-from reviews.admin import findings, records, reviews
+from reviews.admin import action_items, decisions, findings, records, reviews, saved_filters
 
-__all__ = ["findings", "records", "reviews"]
+__all__ = ["action_items", "decisions", "findings", "records", "reviews", "saved_filters"]

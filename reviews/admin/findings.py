@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,9 +15,11 @@ from portal.core.adminsite import ACTION_CLASSES, ReadOnly, ReasonForm, Rows
 from portal.core.deeds import Deed
 from portal.core.lifecycle import Refused
 from reviews import answers, evidence
+from reviews.admin.asking import Defer, Reject, Waive, of_project
 from reviews.admin.reviews import with_review
-from reviews.models import Evidence, Finding, FindingState, Fingerprint, ImportRow, Occurrence, Series
+from reviews.models import Decision, Evidence, Finding, FindingState, Fingerprint, ImportRow, Occurrence, Series
 from reviews.transitions import ANSWERS, FINDING
+from reviews.wording import answer_given
 from tickets.admin.asking import Nothing, Why
 
 SERIES_OFFERED = 50
@@ -84,6 +86,7 @@ class Occurrences(Rows):
 
 class ImportRows(Rows):
     model = ImportRow
+    fk_name = "finding"
     verbose_name_plural = "rows of plans that are about it"
     fields = ("review", "n", "action", "reason", "outcome", "outcome_reason")
     readonly_fields = fields
@@ -102,6 +105,14 @@ class EvidenceRows(Rows):
     per_page = 20
 
 
+class Decisions(Rows):
+    model = Decision
+    fields = ("kind", "standing_state", "reason", "scope", "until", "asked_label", "given_label")
+    readonly_fields = fields
+    ordering = ("-id",)
+    per_page = 20
+
+
 class Fingerprints(Rows):
     model = Fingerprint
     fields = ("algorithm", "algorithm_version", "value")
@@ -113,8 +124,16 @@ class Fingerprints(Rows):
 
 
 class FindingActions(ReasonForm):
-    """Beside the action: why, and the title where one ticket is made of all."""
+    """Beside the action: why, what shows it, and the title where one ticket is made of all."""
 
+    evidence = forms.CharField(
+        label="",
+        required=False,
+        max_length=1000,
+        widget=forms.TextInput(
+            {"placeholder": "Evidence, to reject", "aria-label": "Evidence, to reject", "class": ACTION_CLASSES}
+        ),
+    )
     together = forms.CharField(
         label="",
         required=False,
@@ -122,6 +141,12 @@ class FindingActions(ReasonForm):
         widget=forms.TextInput(
             {"placeholder": "Title of one ticket", "aria-label": "Title of one ticket", "class": ACTION_CLASSES}
         ),
+    )
+    by = forms.ChoiceField(
+        label="",
+        required=False,
+        choices=[("file", "By file"), ("rule", "By rule"), ("title", "By title")],
+        widget=forms.Select({"aria-label": "What a group shares", "class": ACTION_CLASSES}),
     )
 
 
@@ -136,10 +161,19 @@ def answering(verb: str) -> Callable[[Finding, dict[str, Any], HttpRequest], str
         if verb == "open_again":
             answers.open_again(finding, **change)
         else:
-            answers.answer(finding, verb, **change)
-        return f"{finding} is {finding.get_state_display().lower()}."
+            taken = {name: asked[name] for name in ("evidence", "until", "scope") if name in asked}
+            answers.answer(finding, verb, by=request.user, **change, **taken)  # type: ignore[arg-type]
+        return answer_given(finding, verb)
 
     return act
+
+
+# What an answer takes beyond a reason.
+ASKING: Final[dict[str, type[Why]]] = {"reject": Reject, "waive": Waive, "defer": Defer}
+
+
+def as_it_is(form: Any, finding: Finding) -> None:
+    """The form asks the same of every finding."""
 
 
 def allows(verb: str) -> Callable[[Finding], bool]:
@@ -153,9 +187,9 @@ class FindingPage(ReadOnly):
     list_select_related = ("series__project", "ticket")
     search_fields = ("reference", "ticket_key", "title", "identity", "series__name")
     ordering = ("-id",)
-    inlines = (EvidenceRows, Occurrences, Fingerprints, ImportRows)
+    inlines = (Decisions, EvidenceRows, Occurrences, Fingerprints, ImportRows)
     action_form = FindingActions
-    actions = ("make_tickets", "make_one_ticket", "fix", "reject", "waive", "open_again")
+    actions = ("make_tickets", "make_grouped_tickets", "make_one_ticket", "fix", "reject", "open_again")
     fieldsets = (
         (
             None,
@@ -168,8 +202,8 @@ class FindingPage(ReadOnly):
     deeds = (
         Deed("ticket", "Make a ticket", Nothing, make_ticket, lambda finding: finding.ticket_id is None),
         *(
-            Deed(verb, FINDING.transitions[verb].label, Why, answering(verb), allows(verb))
-            for verb in (*ANSWERS, "open_again")
+            Deed(verb, FINDING.transitions[verb].label, ASKING.get(verb, Why), answering(verb), allows(verb), fit=fit)
+            for verb, fit in ((verb, of_project if verb == "waive" else as_it_is) for verb in (*ANSWERS, "open_again"))
         ),
     )
 
@@ -202,14 +236,21 @@ class FindingPage(ReadOnly):
         if had:
             messages.warning(request, f"{had} had a ticket before: nothing new of them.")
 
+    @admin.action(description="Make tickets, one for each group", permissions=["administer"])
+    def make_grouped_tickets(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self._make(request, queryset, by=request.POST.get("by", "") or "file")
+
     @admin.action(description="Make one ticket of all, with the title", permissions=["administer"])
     def make_one_ticket(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
         title = request.POST.get("together", "").strip()
         if not title:
             messages.error(request, "Type the title of the ticket beside the action first.")
             return
+        self._make(request, queryset, together=title)
+
+    def _make(self, request: HttpRequest, queryset: QuerySet[Finding], **how: str) -> None:
         try:
-            made = answers.make_tickets(queryset.select_related("series__project").order_by("pk"), together=title)
+            made = answers.make_tickets(queryset.select_related("series__project").order_by("pk"), **how)
         except Refused as refusal:
             messages.error(request, str(refusal))
             return
@@ -220,21 +261,17 @@ class FindingPage(ReadOnly):
 
     @admin.action(description="Call fixed, with the reason", permissions=["administer"])
     def fix(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
-        self._answer(request, queryset, "fix", "fixed")
+        reason = self.reason(request)
+        self.each(request, queryset, lambda finding: answers.answer(finding, "fix", reason=reason), "fixed")
 
-    @admin.action(description="Reject, with the reason", permissions=["administer"])
+    @admin.action(description="Reject, with the reason and the evidence", permissions=["administer"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
-        self._answer(request, queryset, "reject", "rejected")
-
-    @admin.action(description="Waive, with the reason", permissions=["administer"])
-    def waive(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
-        self._answer(request, queryset, "waive", "waived")
+        said: dict[str, Any] = {"reason": self.reason(request), "evidence": request.POST.get("evidence", "").strip()}
+        said["by"] = request.user
+        rows = queryset.select_related("series__project")
+        self.each(request, rows, lambda finding: answers.answer(finding, "reject", **said), "rejected")
 
     @admin.action(description="Open again", permissions=["administer"])
     def open_again(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
         reason = self.reason(request)
         self.each(request, queryset, lambda finding: answers.open_again(finding, reason=reason), "open again")
-
-    def _answer(self, request: HttpRequest, queryset: QuerySet[Finding], verb: str, said: str) -> None:
-        reason = self.reason(request)
-        self.each(request, queryset, lambda finding: answers.answer(finding, verb, reason=reason), said)

@@ -15,7 +15,7 @@ from portal.core.deeds import Deed
 from reviews import applying
 from reviews.admin.reading import LINES_SHOWN, labelled, written
 from reviews.admin.reviews import title_of, with_review
-from reviews.models import ActionItem, Check, Evidence, Fingerprint, ImportRow, Occurrence, ReviewState
+from reviews.models import Check, Evidence, Fingerprint, ImportRow, Occurrence, ReviewState
 from tickets.admin.asking import Button
 
 
@@ -121,12 +121,4 @@ class CheckPage(OfReview):
     list_display = ("name", "outcome", "review", "line")
     list_filter = ("outcome",)
     search_fields = ("=review__id", "name")
-    ordering = ("-id",)
-
-
-@admin.register(ActionItem)
-class ActionItemPage(OfReview):
-    list_display = ("text", "section", "done", "review", "line")
-    list_filter = ("done",)
-    search_fields = ("=review__id", "text")
     ordering = ("-id",)

@@ -106,7 +106,7 @@ class ActionItems(Rows):
 
 
 def apply(review: Review, asked: dict[str, Any], request: HttpRequest) -> str:
-    done = applying.apply(review, document_keys=asked["document_keys"], expected_version=asked["expected_version"])
+    done = applying.apply(review, by=request.user, **asked)  # type: ignore[arg-type]
     said = ((done.new, "new"), (done.seen, "seen again"), (done.closed, "closed"), (done.reopened, "open again"))
     return f"The plan is applied: {', '.join(f'{number} {what}' for number, what in said)}, {done.carried} carried."
 
@@ -153,7 +153,7 @@ class ReviewPage(Said, ReadOnly):
     of_document = ("file_name", "digest", "uploaded_at", "history")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("content")
+        return super().get_queryset(request).defer("content", "read_text")
 
     # Receiving ----------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from django.utils.safestring import SafeString
 
 from portal.core import markdown
-from reviews.importing.model import BadInput
+from reviews.importing.model import BadInput, Note
 from reviews.importing.text import decode
 from reviews.models import Review, Severity
 
@@ -60,10 +60,12 @@ def content(review: Review) -> bytes:
 
 
 def document(review: Review, marks: Iterable[Mark] = (), *, rendered: bool = False) -> Document:
-    try:
-        text, notes = decode(content(review))
-    except BadInput as refusal:
-        return Document([], 0, 0, [], refusal.message)
+    text, notes = review.read_text, tuple[Note, ...]()
+    if not text:
+        try:
+            text, notes = decode(content(review))
+        except BadInput as refusal:
+            return Document([], 0, 0, [], refusal.message)
     every = text.split("\n")
     if every and not every[-1]:
         every.pop()

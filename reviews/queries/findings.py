@@ -8,12 +8,15 @@ from typing import Any, Final, NamedTuple
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
+from portal.core.access import Role
+from portal.core.clock import Wall
 from reviews import evidence, standing
 from reviews.models import Finding, FindingState, Occurrence, Review
 from reviews.queries.document import Mark
-from reviews.transitions import FINDING
+from reviews.transitions import ANSWERS, FINDING
 from tickets.fields import number_of
 from tickets.queries import WORDS_SEARCHED, Page, page_of, seen_by
+from tickets.rights import project_ids
 
 FINDINGS_SHOWN: Final = 300
 ONLY: Final = ("open", "bare")
@@ -31,6 +34,8 @@ class FindingRow:
     tried: Any = None
     # chosen in a form that was refused
     ticked: bool = False
+    # what stands of what was decided of it
+    decision: Any = None
 
     @property
     def selectable(self) -> bool:
@@ -80,7 +85,12 @@ def _row(said: Any) -> FindingRow:
     finding = said.finding
     standing.carry_over(said, finding)
     evidence.mark([finding])
-    return FindingRow(said, finding, FINDING.allowed(finding.state))
+    return FindingRow(said, finding, answers_to(finding.state))
+
+
+def answers_to(state: str) -> list[Any]:
+    """The answers that a person may give to a finding in ``state``; other ways lead over other forms."""
+    return [step for step in FINDING.allowed(state) if step.verb in (*ANSWERS, "open_again")]
 
 
 def of_review(review: Review, number: int) -> Finding | None:
@@ -97,10 +107,17 @@ def visible(reader: Any) -> QuerySet[Finding]:
     return seen_by(reader, rows, "series__project")
 
 
+def held(rows: QuerySet[Finding], user: Any, role: Role) -> QuerySet[Finding]:
+    """Those of the projects in which ``user`` holds ``role`` or more."""
+    projects = project_ids(user, role)
+    return rows if projects is None else rows.filter(series__project__in=projects)
+
+
 def matching(reader: Any, wanted: dict[str, str]) -> QuerySet[Finding]:
     """The findings that ``reader`` may see and that the filters of a list let through."""
     rows = visible(reader)
-    same = {"project": "series__project__key", "series": "series__name", "state": "state", "severity": "severity"}
+    same = {"project": "series__project__key", "series": "series__name"}
+    same |= {name: name for name in ("state", "severity", "category", "rule")}
     rows = rows.filter(**{column: wanted[name] for name, column in same.items() if wanted.get(name)})
     if wanted.get("ticket"):
         rows = rows.filter(ticket__isnull=wanted["ticket"] == "without")
@@ -110,8 +127,17 @@ def matching(reader: Any, wanted: dict[str, str]) -> QuerySet[Finding]:
         rows = rows.alias(places=Cast("files", TextField())).filter(
             Q(title__icontains=word) | Q(reference__istartswith=word) | Q(places__icontains=word)
         )
+    if wanted.get("age"):
+        rows = _of_age(rows, wanted["age"])
     said_in = Occurrence.objects.filter(finding=OuterRef("pk")).order_by("-review_id").values("review_id")[:1]
-    return evidence.with_newest(rows.annotate(said_in=Subquery(said_in)))
+    marked = evidence.with_newest(rows.annotate(said_in=Subquery(said_in)))
+    return standing.that_stand(marked, wanted["standing"]) if wanted.get("standing") else marked
+
+
+def _of_age(rows: QuerySet[Finding], age: str) -> QuerySet[Finding]:
+    """ "7d": found within the last 7 days; "over-7d": before that."""
+    since = Wall(-86_400 * int(age.removeprefix("over-").removesuffix("d")))
+    return rows.filter(created_at__lt=since) if age.startswith("over-") else rows.filter(created_at__gte=since)
 
 
 def finding_list(reader: Any, wanted: dict[str, str], before: int | None) -> Page:

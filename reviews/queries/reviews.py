@@ -19,7 +19,9 @@ SERIES_SUGGESTED: Final = 200
 
 def review_list(reader: Any, *, project: str, state: str, before: int | None) -> Page:
     rows = seen_by(
-        reader, Review.objects.select_related("series__project").defer("content", "reading"), "series__project"
+        reader,
+        Review.objects.select_related("series__project").defer("content", "read_text", "reading"),
+        "series__project",
     )
     if project:
         rows = rows.filter(series__project__key=project)
@@ -29,7 +31,7 @@ def review_list(reader: Any, *, project: str, state: str, before: int | None) ->
 
 
 def review_by_number(number: int) -> Review | None:
-    rows = Review.objects.select_related("series__project", "subject_ticket").defer("content")
+    rows = Review.objects.select_related("series__project", "subject_ticket").defer("content", "read_text")
     return rows.filter(pk=number).first() if number < 2**63 else None
 
 
@@ -91,7 +93,7 @@ class Parts(NamedTuple):
 
 def parts(review: Review) -> Parts:
     checks, more_checks = _first(Check.objects.filter(review=review))
-    actions, more_actions = _first(ActionItem.objects.filter(review=review))
+    actions, more_actions = _first(ActionItem.objects.filter(review=review).select_related("owner"))
     return Parts(checks, more_checks, actions, more_actions)
 
 

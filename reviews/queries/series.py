@@ -27,8 +27,22 @@ FIXED: Final = Cell("claimed", "warn", "Stated as fixed")
 REJECTED: Final = Cell("x", "", "Rejected")
 BACK: Final = Cell("undo", "bad", "Back again")
 SILENT: Final = Cell("dots", "", "Not spoken of")
+NOT_ASSESSED: Final = Cell("dots", "", "Not assessed")
+SAID_STILL: Final = Cell("open", "", "Still there, by a person's word")
+SAID_FIXED: Final = Cell("claimed", "warn", "Fixed, by a person's word")
+SAID_REJECTED: Final = Cell("x", "", "Rejected, by a person's word")
+MERGED: Final = Cell("link", "", "Merged into another")
+STAYS_REJECTED: Final = Cell("x", "", "Listed, stays rejected")
 ABSENT: Final = Cell("", "", "Not yet known")
-LEGEND: Final = (NEW, STILL, FIXED, REJECTED, BACK, SILENT)
+LEGEND: Final = (NEW, STILL, FIXED, REJECTED, BACK, MERGED, NOT_ASSESSED, SILENT)
+SAID: Final = {
+    ImportRow.Disposition.NOT_ASSESSED: NOT_ASSESSED,
+    ImportRow.Disposition.STILL: SAID_STILL,
+    ImportRow.Disposition.FIXED: SAID_FIXED,
+    ImportRow.Disposition.REJECTED: SAID_REJECTED,
+    ImportRow.Disposition.MERGED: MERGED,
+}
+BACK_AGAIN: Final = (ImportRow.Action.REOPEN, ImportRow.Action.REGRESS)
 
 
 class Row(NamedTuple):
@@ -53,7 +67,7 @@ def worst_first() -> Case:
 
 def matrix(series: Series) -> Matrix | None:
     """The newest versions by their findings, open and grave ones first; None while there is one version alone."""
-    applied = Review.objects.filter(series=series, state=ReviewState.APPLIED).defer("content", "reading")
+    applied = Review.objects.filter(series=series, state=ReviewState.APPLIED).defer("content", "read_text", "reading")
     newest = list(applied.order_by("-number")[: VERSIONS_SHOWN + 1])
     if len(newest) < 2:
         return None
@@ -68,25 +82,41 @@ def matrix(series: Series) -> Matrix | None:
     return Matrix(versions, len(newest) > VERSIONS_SHOWN, table, len(findings) > FINDINGS_SHOWN)
 
 
-Said = dict[tuple[int, int], tuple[str, str]]
+class Said(NamedTuple):
+    """By review and finding: what the import did and the status that the document gives; and what a person said."""
+
+    spoken: dict[tuple[int, int], tuple[str, str]]
+    disposed: dict[tuple[int, int], str]
 
 
 def _said(versions: Sequence[Review], findings: Sequence[Finding]) -> Said:
-    """By review and finding: what the import did, and the status that the document gives."""
     wanted = {"review__in": versions, "finding__in": findings}
-    actions = ImportRow.objects.filter(**wanted, left_out=False).values_list("review_id", "finding_id", "action")
-    done = {(review, finding): action for review, finding, action in actions if finding is not None}
+    rows = ImportRow.objects.filter(**wanted, left_out=False)
+    columns = rows.values_list("review_id", "finding_id", "action", "disposition")
+    done, disposed = dict[tuple[int, int], str](), dict[tuple[int, int], str]()
+    for review, finding, action, disposition in columns:
+        if finding is not None and disposition:
+            disposed[review, finding] = disposition
+        elif finding is not None:
+            done[review, finding] = action
     spoken = Occurrence.objects.filter(**wanted).values_list("review_id", "finding_id", "status")
-    return {(review, finding): (done.get((review, finding), ""), status) for review, finding, status in spoken}
+    return Said(
+        {(review, finding): (done.get((review, finding), ""), status) for review, finding, status in spoken}, disposed
+    )
 
 
 def _cell(said: Said, finding: Finding, version: Review) -> Cell:
     first: int | None = finding.first  # type: ignore[attr-defined]
-    if (version.pk, finding.pk) not in said:
+    at = version.pk, finding.pk
+    if at not in said.spoken:
+        if at in said.disposed:
+            return SAID[ImportRow.Disposition(said.disposed[at])]
         return ABSENT if first is None or version.number < first else SILENT
-    action, status = said[version.pk, finding.pk]
+    action, status = said.spoken[at]
     if status in {"fixed", "rejected"}:
         return FIXED if status == "fixed" else REJECTED
-    if action == ImportRow.Action.REOPEN:
+    if action in BACK_AGAIN:
         return BACK
+    if action == ImportRow.Action.KNOWN:
+        return STAYS_REJECTED
     return NEW if version.number == first else STILL

@@ -29,6 +29,7 @@ PAGES = (
     "findings",
     "findings-filtered",
     "findings-none",
+    "finding-decisions",
 )
 
 

@@ -294,7 +294,9 @@ def test_a_policy_is_set_and_never_changed(world: World, admin: Client) -> None:
     # What another set meanwhile is shown before it is replaced.
     answer = admin.post(add, policy(world, seen, "low"))
     form = answer.context["adminform"].form
-    assert "policy 1 of MC was set since you opened this page: holds on critical, high" in str(form.errors)
+    assert "policy 1 of MC was set since you opened this page: holds on a finding that is critical or important" in str(
+        form.errors
+    )
     assert Policy.objects.count() == 1
     assert admin.post(add, policy(world, form["seen"].value(), "low")).status_code == 302
     assert Policy.objects.latest("number").severities == ["low"]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deployments.models import Approval, Deployment, HoldState, Step
-from reviews import answers
 from tests.deployments import build, pages
-from tests.reviews.build import finding
+from tests.reviews.build import finding, waive
 from tests.signing_in import SignIn
 from workers.models import Job
 
@@ -108,7 +107,7 @@ def test_own_approvals_are_withdrawn_and_those_of_others_are_not(
 def test_evaluating_again_judges_what_is_so_now(world: World, sign_in: SignIn) -> None:
     holds_it = finding(world.mc)
     waits = pages.place(world.mc).ask(world.releaser)
-    answers.answer(holds_it, "waive", reason="Until spring.")
+    waive(holds_it)
     status, page = post(sign_in(world.releaser), waits, "look")
     assert status == 302 and "The gate was asked again." in page
     assert pages.again(waits).state == "queued"

@@ -126,7 +126,7 @@ def of_reviews(world: World) -> dict[str, str]:
     third = build.planned(mc, THIRD)
     log = build.applied(mc, LOG, series="Work logs")
     reverted = build.applied(mc, FIRST.replace("v1", "of the wrong branch"), series="Wrong branch")
-    answers.answer(_of(reverted, "DP-2"), "waive", reason="Nobody can reach it before spring.")
+    build.waive(_of(reverted, "DP-2"), reason="Nobody can reach it before spring.")
     applying.revert(reverted, reason="It is of the wrong branch.")
     discarded = build.planned(mc, FIRST.replace("v1", "twice"), series="Sent twice")
     applying.discard(discarded, reason="Sent twice.")
@@ -154,12 +154,15 @@ def of_reviews(world: World) -> dict[str, str]:
         "findings": "/findings/",
         "findings-filtered": "/findings/?severity=critical&ticket=without&q=counter",
         "findings-none": "/findings/?q=nothing+like+it",
+        "finding-decisions": "/findings/decisions/",
     }
 
 
 def _answered(review: Review) -> None:
     answers.make_tickets([_of(review, "DP-1")])
-    answers.answer(_of(review, "DP-6"), "reject", reason="The comparison is of a digest, and its time tells nothing.")
+    build.reject(_of(review, "DP-6"), reason="The comparison is of a digest, and its time tells nothing.")
+    build.ask_waiver(_of(review, "DP-2"), reason="Nobody can reach it before spring.")
+    build.defer(_of(review, "DP-4"))
 
 
 def _of(review: Review, reference: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from portal.core import clock
 from reviews import applying
 from reviews.models import Finding, ImportRow, Review, Series
 from tests.reviews import build
@@ -103,7 +105,7 @@ class TestReceiving:
         assert not Review.objects.exists()
 
     def test_a_document_over_the_bound_is_refused(self, admin: Client, world: World, settings: Any) -> None:
-        settings.LIMITS = settings.LIMITS | {"DOCUMENT_MAX_BYTES": 1024}
+        settings.LIMITS = settings.LIMITS | {"DOCUMENT_TEXT_MAX_BYTES": 1024}
         page = self.upload(admin, world, text="x" * 1025)
         assert "At most 1,024 bytes" in page.content.decode()
         self.upload(admin, world, text="x" * 1024)
@@ -184,7 +186,7 @@ class TestAReview:
         applying.apply(review)
         assert list(Finding.objects.values_list("reference", flat=True)) == ["DP-3"]
         assert offered(admin, first) == set()
-        assert "can be left out" in do(admin, first, "leave_out").content.decode()
+        assert "can be decided on" in do(admin, first, "leave_out").content.decode()
 
     def test_several_are_applied_at_once_and_one_that_refuses_stops_no_other(self, admin: Client, world: World) -> None:
         ready, done = build.planned(world.mc), build.in_state(world.mc, "applied")
@@ -248,15 +250,18 @@ class TestFindings:
         assert again == ["Nothing new: each of these findings has its ticket."]
 
     def test_each_answer_is_given_with_its_reason(self, admin: Client, world: World) -> None:
-        for verb, state in (("fix", "fixed"), ("reject", "rejected"), ("waive", "waived")):
+        until = (clock.now() + timedelta(days=7)).date().isoformat()
+        more: dict[str, str] = {"evidence": "https://example.org/why", "until": until}
+        for verb, state in (("fix", "fixed"), ("reject", "rejected"), ("defer", "deferred")):
             finding = build.finding(world.mc)
-            assert offered(admin, finding) == {"ticket", "fix", "reject", "waive"}
-            assert do(admin, finding, verb, reason="  ").status_code == 422
-            do(admin, finding, verb, reason="Seen by eye.")
+            assert offered(admin, finding) == {"ticket", "fix", "reject", "waive", "defer"}
+            assert do(admin, finding, verb, reason="  ", **more).status_code == 422
+            assert verb == "fix" or do(admin, finding, verb, reason="Seen by eye.").status_code == 422
+            do(admin, finding, verb, reason="Seen by eye.", **more)
             finding.refresh_from_db()
             assert (finding.state, finding.answer) == (state, "Seen by eye.")
             assert offered(admin, finding) == {"ticket", "open_again"}
-            assert do(admin, finding, verb, reason="Twice.").status_code == 409
+            assert do(admin, finding, verb, reason="Twice.", **more).status_code == 409
             do(admin, finding, "open_again", reason="It came back.")
             finding.refresh_from_db()
             assert finding.state == "open"

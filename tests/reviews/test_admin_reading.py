@@ -195,9 +195,9 @@ class TestReceivingAgain:
 
 def test_a_refused_answer_can_be_sent_again_with_what_was_typed(admin: Client, world: World) -> None:
     finding = build.finding(world.mc)
-    answers.answer(finding, "waive", reason="Later.")
+    build.waive(finding)
     answers.open_again(finding, reason="Now.")
-    sent = {"expected_version": 1, "reason": "Not a fault."}
+    sent = {"expected_version": 1, "reason": "Not a fault.", "evidence": "https://example.org/why"}
     refused = admin.post(url(Finding, "do_reject", finding.pk), sent)
     assert refused.status_code == 409
     form = refused.context["offered"].form

@@ -155,11 +155,11 @@ def test_accepting_a_ticket_fixes_its_findings_and_reopening_opens_them(world: W
 def test_an_answer_takes_a_reason_and_a_verb(world: World) -> None:
     finding = build.finding(world.mc)
     with pytest.raises(Refused, match="Say why"):
-        answers.answer(finding, "waive", reason="  ")
+        answers.answer(finding, "fix", reason="  ")
     with pytest.raises(Refused, match="one of"):
         answers.answer(finding, "open_again", reason="x")
     with pytest.raises(Stale):
-        answers.answer(finding, "waive", reason="x", expected_version=7)
+        answers.answer(finding, "fix", reason="x", expected_version=7)
     finding.refresh_from_db()
     assert (finding.state, finding.version) == ("open", 1)
 

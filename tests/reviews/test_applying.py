@@ -58,7 +58,7 @@ def fresh(review: Review) -> Review:
 class TestApplying:
     def test_rows_become_findings_with_the_state_that_the_document_gives(self, world: World) -> None:
         review = build.planned(world.mc, table(DRAIN, UPLOAD + " Fixed", JITTER + " Rejected"))
-        assert applying.apply(review) == (3, 0, 0, 0, 0, 0)
+        assert applying.apply(review) == (3, 0, 0, 0, 0, 0, 0, 0)
         assert [one["state"] for one in findings()] == ["open", "fixed", "rejected"]
         rows = list(ImportRow.objects.order_by("n"))
         assert {(row.outcome, row.finding_version) for row in rows} == {("applied", 1)}
@@ -73,7 +73,7 @@ class TestApplying:
             world.mc,
             table(DRAIN + " Fixed", UPLOAD + " Open", JITTER.replace("LOW", "HIGH"), "B | LOW | A new one | |"),
         )
-        assert applying.apply(second) == (1, 1, 1, 1, 0, 0)
+        assert applying.apply(second) == (1, 1, 1, 1, 0, 0, 1, 0)
         assert [(one["state"], one["severity"]) for one in findings()] == [
             ("fixed", "high"),
             ("open", "medium"),
@@ -98,7 +98,7 @@ class TestApplying:
         assert fresh(second).state == "planned" and len(findings()) == 1
         documents.read_again(second)
         documents.read_now(second)
-        assert applying.apply(fresh(second)) == (1, 1, 0, 0, 0, 0)
+        assert applying.apply(fresh(second)) == (1, 1, 0, 0, 0, 0, 0, 0)
 
     def test_a_plan_is_applied_once_and_by_its_version(self, world: World) -> None:
         review = build.planned(world.mc, table(DRAIN))
@@ -111,7 +111,7 @@ class TestApplying:
     def test_a_row_that_was_left_out_is_not_applied_and_says_so(self, world: World) -> None:
         review = build.planned(world.mc, table(DRAIN, UPLOAD))
         applying.leave_out(ImportRow.objects.get(n=1), True)
-        assert applying.apply(fresh(review)) == (1, 0, 0, 0, 0, 0)
+        assert applying.apply(fresh(review)) == (1, 0, 0, 0, 0, 0, 0, 0)
         row = ImportRow.objects.get(n=1)
         assert (row.outcome, row.outcome_reason, row.finding) == ("planned", "Left out of the plan.", None)
         assert [one["title"] for one in findings()] == ["Template upload accepts anonymous requests"]
@@ -120,9 +120,9 @@ class TestApplying:
         build.applied(world.mc, table(DRAIN, UPLOAD + " Fixed"))
         review = build.planned(world.mc, table(DRAIN + " Fixed", UPLOAD))
         one, other = Finding.objects.order_by("pk")
-        answers.answer(one, "waive", reason="We live with it.")
+        build.waive(one)
         answers.open_again(other, reason="Not so.")
-        assert applying.apply(review) == (0, 2, 0, 0, 0, 0)
+        assert applying.apply(review) == (0, 2, 0, 0, 0, 0, 0, 0)
         assert [one["state"] for one in findings()] == ["waived", "open"]
         assert ImportRow.objects.get(review=review, n=1).outcome_reason.startswith("It is waived already")
 
@@ -142,7 +142,7 @@ class TestApplying:
         build.applied(world.mc, table(DRAIN))
         before = findings()
         review = build.planned(world.mc, "Nothing to see here, it is all well.\n")
-        assert applying.apply(review) == (0, 0, 0, 0, 1, 0)
+        assert applying.apply(review, rest="not_assessed") == (0, 0, 0, 0, 1, 0, 0, 0)
         assert findings() == before
 
 
@@ -159,7 +159,7 @@ class TestLeavingOut:
         assert applying.leave_out(row, True, expected_version=version).left_out
         applying.leave_out(row, True)
         assert Activity.objects.filter(verb="review.row_left_out").count() == 1
-        applying.apply(fresh(review))
+        applying.apply(fresh(review), rest="not_assessed")
         with pytest.raises(Refused, match="is applied"):
             applying.leave_out(row, False)
 
@@ -210,7 +210,7 @@ class TestReverting:
     def test_what_somebody_touched_since_is_kept_and_said(self, world: World) -> None:
         review = build.applied(world.mc, table(DRAIN, UPLOAD, JITTER))
         answered, ticketed, _ = Finding.objects.order_by("pk")
-        answers.answer(answered, "waive", reason="We live with it.")
+        build.waive(answered)
         answers.make_tickets([ticketed])
         assert applying.revert(review, reason="Again.") == (1, 2)
         assert [one["state"] for one in findings()] == ["waived", "open"]
@@ -219,19 +219,19 @@ class TestReverting:
         assert [outcome for outcome, _ in rows] == ["kept", "kept", "reverted"]
         assert "waived" in rows[0][1] and "MC-1" in rows[1][1]
         # What was kept is known when the document comes again, and is said once.
-        assert applying.apply(again(review)) == (1, 2, 0, 0, 0, 0)
+        assert applying.apply(again(review)) == (1, 2, 0, 0, 0, 0, 0, 0)
         assert (len(findings()), Occurrence.objects.count()) == (3, 3)
         assert applying.revert(fresh(review), reason="Once more.") == (3, 0)
         assert (len(findings()), Occurrence.objects.count()) == (2, 2)
 
     def test_an_answer_between_two_imports_survives_both_reverts(self, world: World) -> None:
         first = build.applied(world.mc, table(DRAIN, UPLOAD))
-        answers.answer(Finding.objects.order_by("pk")[0], "waive", reason="We live with it.")
+        build.waive(Finding.objects.order_by("pk")[0])
         second = build.applied(world.mc, table(DRAIN.replace("HIGH", "LOW"), UPLOAD.replace("MEDIUM", "LOW")))
         assert applying.revert(second, reason="") == (2, 0)
         assert applying.revert(fresh(first), reason="") == (1, 1)
         assert [(one["state"], one["severity"], one["answer"]) for one in findings()] == [
-            ("waived", "high", "We live with it.")
+            ("waived", "high", "Until spring.")
         ]
 
     def test_a_document_of_another_version_brings_back_what_was_withdrawn(self, world: World) -> None:
@@ -274,7 +274,8 @@ def test_any_versions_taken_back_one_by_one_leave_what_was_before_each(world: Wo
         reviews, states = [], [everything()]
         for n, items in enumerate(versions):
             review = build.planned(world.mc, f"{written(items)}\nVersion {n}.\n")
-            applying.apply(review)
+            build.choose_first(review)
+            applying.apply(review, rest="not_assessed")
             reviews.append(review)
             states.append(everything())
         for review in reversed(reviews):
@@ -283,7 +284,9 @@ def test_any_versions_taken_back_one_by_one_leave_what_was_before_each(world: Wo
             assert done.kept == 0
         assert everything() == states.pop()
         for review in reviews:
-            applying.apply(again(review))
+            once_more = again(review)
+            build.choose_first(once_more)
+            applying.apply(once_more, rest="not_assessed")
         assert len(findings()) <= sum(len(items) for items in versions)
         transaction.set_rollback(True)
 

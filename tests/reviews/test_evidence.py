@@ -226,10 +226,10 @@ class TestStanding:
             Evidence.objects.create(finding=finding, edge=edge, ref="7", strength="measured", by="x", place="p")
         assert evidence.standing(again(finding)) == "open"
 
-    @pytest.mark.parametrize("verb", ["waive", "reject"])
-    def test_what_nobody_means_to_fix_stands_nowhere(self, finding: Finding, verb: str) -> None:
+    @pytest.mark.parametrize("decide", [build.waive, build.reject])
+    def test_what_nobody_means_to_fix_stands_nowhere(self, finding: Finding, decide: Callable[[Finding], Any]) -> None:
         evidence.turn_ended(turn(finding, proven=True))
-        answers.answer(finding, verb, reason="It is a feature.")
+        decide(finding)
         assert evidence.standing(again(finding)) == ""
 
     def test_rows_with_their_newest_edge_say_the_same_and_ask_nothing(

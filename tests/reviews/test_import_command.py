@@ -101,3 +101,21 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
 
 def test_it_stands_behind_the_guard() -> None:
     assert "import_review" not in EXEMPT
+
+
+def test_silence_is_answered_for_with_an_option_and_a_large_share_has_to_be_meant(
+    world: World, tmp_path: Path, settings: Any
+) -> None:
+    settings.LIMITS = settings.LIMITS | {"CLOSE_GUARD_PERCENT": 50, "CLOSE_GUARD_FINDINGS": 1}
+    build.applied(world.mc)
+    file = tmp_path / "next.md"
+    file.write_text("# R\n\n| Ref | Severity | Title |\n|---|---|---|\n| N-1 | LOW | A door that squeaks |\n")
+    with pytest.raises(CommandError, match="3 open findings are not spoken of"):
+        run(file, "--apply")
+    assert "3 carried" in run(file, "--apply", "--rest", "not-assessed")
+    file.write_text(build.DOCUMENT.replace("Title |\n|---", "Title | Status |\n|---").replace("---|\n", "---|---|\n"))
+    fixed = "".join(f"{line} Fixed |\n" if "DP-" in line else f"{line}\n" for line in file.read_text().splitlines())
+    file.write_text(fixed)
+    with pytest.raises(CommandError, match="say that it is meant"):
+        run(file, "--apply", "--rest", "still")
+    assert "3 closed" in run(file, "--apply", "--rest", "still", "--closing-meant")

@@ -207,7 +207,7 @@ def test_an_import_is_taken_back_and_what_was_touched_is_kept_and_named(world: W
     review = build.applied(world.mc)
     browser, url = sign_in(world.reviewer), review.get_absolute_url()
     finding = Finding.objects.get(reference="DP-2")
-    answer = {"verb": "waive", "reason": "Until spring.", "expected_version": finding.version}
+    answer = {"verb": "fix", "reason": "Until spring.", "expected_version": finding.version}
     assert browser.post(f"{url}findings/{finding.pk}/answer/", answer).status_code == 302
     review.refresh_from_db()
     refused = browser.post(f"{url}revert/", {"expected_version": review.version, "reason": " "})
@@ -248,3 +248,93 @@ def test_what_a_plan_costs_does_not_depend_on_its_rows(world: World, sign_in: Si
     browser = sign_in(world.owner)
     few = counted(browser, build.planned(world.mc, rows(3), series="Few").get_absolute_url())
     assert counted(browser, build.planned(world.mc, rows(60), series="Many").get_absolute_url()) == few
+
+
+class TestWordsOfAPerson:
+    """What a plan waits for, on its page."""
+
+    SECOND = TABLE + "| DP-2 | IMPORTANT | Template upload accepts anonymous requests | open |\n"
+
+    def silent(self, world: World) -> Review:
+        build.applied(world.mc, rows(2) + "| DP-2 | IMPORTANT | Template upload accepts anonymous requests | open |\n")
+        return build.planned(world.mc, self.SECOND)
+
+    def send(self, browser: Any, review: Review, where: str, **sent: str) -> Any:
+        review.refresh_from_db()
+        url = f"{review.get_absolute_url()}{where}"
+        return browser.post(url, {"expected_version": review.version, **sent})
+
+    def test_silence_is_asked_about_and_answered_in_rows_or_at_once(self, world: World, sign_in: SignIn) -> None:
+        review, browser = self.silent(world), sign_in(world.reviewer)
+        page = browser.get(review.get_absolute_url()).content.decode()
+        assert "2 open findings are not spoken of" in page and ">2: choose</option>" in page
+        assert "Needs a word" in page and "How it is known again" in page
+        refused = self.send(browser, review, "apply/", document_keys="1")
+        assert refused.status_code == 409 and "say of each what became of it" in refused.content.decode()
+        row = ImportRow.objects.get(review=review, n=2)
+        typed = self.send(
+            browser, review, f"rows/{row.pk}/dispose/", disposition="rejected", reason="<No>", evidence="x"
+        )
+        said = typed.content.decode()
+        assert typed.status_code == 422 and "That shows nothing yet" in said and "&lt;No&gt;" in said
+        kept = self.send(browser, review, f"rows/{row.pk}/dispose/", disposition="fixed", reason="See the log.")
+        assert kept["Location"] == f"{review.get_absolute_url()}#row-2"
+        assert self.send(browser, review, "rest/", disposition="fixed").status_code == 422
+        assert self.send(browser, review, "rest/", disposition="not_assessed").status_code == 302
+        page = browser.get(review.get_absolute_url()).content.decode()
+        assert "1 finding: not assessed." in page and "not spoken of.</b>" not in page and "See the log." in page
+        assert self.send(browser, review, "apply/").status_code == 302
+        assert "1 not assessed" in browser.get(review.get_absolute_url()).content.decode()
+
+    def test_the_rest_is_chosen_beside_the_button_and_kept_where_it_is_refused(
+        self, world: World, sign_in: SignIn, settings: Any
+    ) -> None:
+        settings.LIMITS = settings.LIMITS | {"CLOSE_GUARD_PERCENT": 30, "CLOSE_GUARD_FINDINGS": 1}
+        review, browser = self.silent(world), sign_in(world.reviewer)
+        row = ImportRow.objects.get(review=review, n=2)
+        self.send(browser, review, f"rows/{row.pk}/dispose/", disposition="fixed")
+        page = browser.get(review.get_absolute_url()).content.decode()
+        assert "This plan closes 1 of 3 open findings of the series, 33 %." in page and "closing_meant" in page
+        refused = self.send(browser, review, "apply/", rest="still")
+        assert refused.status_code == 409 and "say that it is meant" in refused.content.decode()
+        assert '<option value="still" selected>' in refused.content.decode()
+        assert self.send(browser, review, "apply/", rest="still", closing_meant="1").status_code == 302
+
+    def test_a_row_that_may_be_several_shows_them_with_why_and_one_is_chosen(
+        self, world: World, sign_in: SignIn
+    ) -> None:
+        twin = "| {} | LOW | The lock is not released | open |\n"
+        build.applied(world.mc, TABLE + twin.format("A-1") + twin.format("A-2"))
+        review, browser = build.planned(world.mc, TABLE + twin.format("B-1")), sign_in(world.reviewer)
+        page = browser.get(f"{review.get_absolute_url()}?show=choose").content.decode()
+        assert "1 row may be more than one finding" in page and page.count('name="finding"') == 3
+        assert "the same title, the same places" in page
+        row = ImportRow.objects.get(review=review, n=1)
+        assert self.send(browser, review, f"rows/{row.pk}/choose/").status_code == 422
+        assert self.send(browser, review, f"rows/{row.pk}/choose/", finding="999").status_code == 409
+        chosen = Finding.objects.order_by("-pk")[0]
+        assert self.send(browser, review, f"rows/{row.pk}/choose/", finding=str(chosen.pk)).status_code == 302
+        assert "Chosen" in browser.get(review.get_absolute_url()).content.decode()
+        assert self.send(browser, review, "apply/", rest="not_assessed").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_document_is_staged_in_parts_and_its_page_says_how_far_it_is(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "STAGED_ROWS", 4)
+    review = build.received(world.mc, rows(10))
+    (claim,) = claims.claim("short", [documents.IMPORT_KIND], worker="short@test", most=1)
+    pages, whole = list[str](), documents.planning.stage
+
+    def stage(*given: Any, **named: Any) -> None:
+        whole(*given, **named)
+        pages.append(sign_in(world.viewer).get(review.get_absolute_url()).content.decode())
+
+    monkeypatch.setattr(documents.planning, "stage", stage)
+    documents.run(claim)
+    assert [f"{number} rows of its plan are there" in page for number, page in zip((4, 8, 10), pages, strict=True)] == [
+        True
+    ] * 3
+    review.refresh_from_db()
+    assert review.state == "planned" and ImportRow.objects.filter(review=review).count() == 10

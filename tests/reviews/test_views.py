@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from portal.core import clock
 from reviews.models import Finding, Review
 from tests.reviews import build, pictures
 from tests.signing_in import ROLES, Counted, SignIn
@@ -99,9 +101,10 @@ def test_a_finding_is_answered_and_opened_again(world: World, sign_in: SignIn) -
     review = build.applied(world.mc)
     finding = Finding.objects.order_by("pk")[0]
     browser, url = sign_in(world.reviewer), f"{review.get_absolute_url()}findings/{finding.pk}/answer/"
-    for verb, state, answer in (("waive", "waived", "Until spring."), ("open_again", "open", "")):
+    until = (clock.now() + timedelta(days=7)).date().isoformat()
+    for verb, state, answer in (("defer", "deferred", "Until spring."), ("open_again", "open", "")):
         finding.refresh_from_db()
-        sent = {"verb": verb, "reason": "Until spring.", "expected_version": finding.version}
+        sent = {"verb": verb, "reason": "Until spring.", "until": until, "expected_version": finding.version}
         assert browser.post(url, sent)["Location"] == f"{review.get_absolute_url()}#finding-{finding.pk}"
         finding.refresh_from_db()
         assert (finding.state, finding.answer) == (state, answer)
@@ -110,9 +113,16 @@ def test_a_finding_is_answered_and_opened_again(world: World, sign_in: SignIn) -
 @pytest.mark.parametrize(
     ("sent", "status", "sentence"),
     [
-        ({"verb": "waive", "reason": "\u200b"}, 422, "Reason is required."),
+        ({"verb": "fix", "reason": "\u200b"}, 422, "Reason is required."),
+        ({"verb": "reject", "reason": "kept words"}, 422, "Give evidence"),
+        ({"verb": "reject", "reason": "kept words", "evidence": "so"}, 422, "That shows nothing yet"),
+        ({"verb": "waive", "reason": "kept words"}, 422, "Say until when"),
+        ({"verb": "defer", "reason": "kept words", "until": "spring"}, 422, "Write the day as 2026-12-31."),
+        ({"verb": "defer", "reason": "kept words", "until": "2020-01-01"}, 422, "over already"),
+        ({"verb": "defer", "reason": "kept words", "until": "9999-12-31"}, 422, "at most 180 days"),
+        ({"verb": "waive", "reason": "kept words", "scope": "moon"}, 422, "no environment “moon”"),
         ({"verb": "explode", "reason": "kept"}, 422, "That is no answer to a finding."),
-        ({"verb": "waive", "reason": "kept words", "expected_version": 9}, 409, "version 9, now 1"),
+        ({"verb": "fix", "reason": "kept words", "expected_version": 9}, 409, "version 9, now 1"),
         ({"verb": "open_again", "reason": "kept words"}, 409, "cannot open again"),
     ],
 )
@@ -134,7 +144,7 @@ def test_an_answer_that_is_refused_stands_at_its_finding(
 def test_a_finding_of_another_review_is_not_answered_here(world: World, sign_in: SignIn) -> None:
     review, foreign = build.applied(world.mc), build.finding(world.mc)
     url = f"{review.get_absolute_url()}findings/{foreign.pk}/answer/"
-    sent = {"verb": "waive", "reason": "x", "expected_version": 1}
+    sent = {"verb": "fix", "reason": "x", "expected_version": 1}
     assert sign_in(world.reviewer).post(url, sent).status_code == 404
 
 
@@ -160,7 +170,7 @@ def test_a_series_shows_each_finding_by_version(world: World, sign_in: SignIn) -
     page = sign_in(world.viewer).get(pages["review-applied"]).content.decode()
     table = page[page.index('aria-labelledby="matrix"') :]
     rows = {row.partition("<bdi>")[2].partition("</bdi>")[0]: row for row in table.split("<tr>")[2:]}
-    words = {"DP-1": ("New", "Still there"), "DP-3": ("New", "Stated as fixed"), "DP-4": ("New", "Not spoken of")}
+    words = {"DP-1": ("New", "Still there"), "DP-3": ("New", "Stated as fixed"), "DP-4": ("New", "Not assessed")}
     for reference, (first, second) in words.items():
         cells = rows[reference].split('<td class="x')[1:]
         assert first in cells[0] and second in cells[1], reference

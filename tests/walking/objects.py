@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from deployments import holds, places, step_jobs
+from deployments import holds, judging, places, step_jobs
+from deployments.commits import Commit
 from deployments.intake import StepSpec
 from deployments.models import Approval, Environment, Hold, Interruption, Release, Service, Step
-from portal.core import notifications, secrets, tokens
+from portal.core import clock, notifications, secrets, tokens
 from portal.core.access import Role
 from portal.core.models import Notification, User
 from portal.core.unit import unit_of_work
-from reviews import answers, applying, documents
-from reviews.models import Finding, ImportRow, Occurrence
+from reviews import answers, applying, decisions, documents
+from reviews.models import ActionItem, Decision, Finding, ImportRow, Occurrence, SavedFilter
 from reviews.transitions import REVIEW
 from tests import factories
 from tests.deployments import build as builder
@@ -31,7 +33,7 @@ from workers.models import Agent, AgentVersion, AttemptOutput, Job, Schedule
 # Whose the notification is, and the stream of notifications.
 TOLD = "viewer"
 # In these addresses a key is a project's.
-OF_PROJECTS = ("projects/", "api/v1/projects/", "deployments/policies/")
+OF_PROJECTS = ("projects/", "api/v1/projects/", "deployments/policies/", "deployments/verdicts/")
 # What an owner fills in for a service, and for an environment.
 SERVICE = {"title": "walked", "step-0-kind": "command", "step-0-step": "Go", "step-0-command": "true"}
 SERVICE |= {"step-0-wall_seconds": "0"}
@@ -54,8 +56,10 @@ class Objects:
     finding: Finding
     row: ImportRow
     bare: Finding
+    decision: Decision
     attachment: Attachment
     notification: Notification
+    saved: SavedFilter
     service: Service
     environment: Environment
     deployment: Any
@@ -69,10 +73,13 @@ class Objects:
         """The values of an address's parameters, by the part that it begins with."""
         found: dict[str, object] = {"key": self.ticket.key, "seq": self.turn.seq, "n": self.step.n}
         found |= {
+            "commit": self.release.commit,
             "finding": self.finding.pk,
             "row": self.row.pk,
             "message_number": 1,
             "uidb36": "1",
+            "item": 1,
+            "saved": self.saved.pk,
             "turn": self.turn.seq,
         }
         if path.startswith(OF_PROJECTS):
@@ -84,12 +91,16 @@ class Objects:
         numbers = {"reviews": self.review.pk, "deployments": self.deployment.pk, "workers": self.job.pk}
         numbers |= {"tickets": self.attachment.pk, "findings": self.finding.pk, "evidence": self.finding.pk}
         numbers |= {"notifications": self.notification.pk}
+        numbers |= {"projects": self.turn.questions.get().pk}
         numbers |= {"services": self.service.pk, "environments": self.environment.pk}
+        numbers |= {"decisions": self.decision.pk}
         numbers |= {"releases": self.release.pk, "holds": self.hold.pk}
         found |= {"approval": self.approval.pk, "interruption": self.interruption.pk, "attempt": self.step.attempt_id}
         begins, _, rest = path.removeprefix("api/v1/").partition("/")
         if begins == "deployments" and rest.partition("/")[0] in numbers:
             begins = rest.partition("/")[0]
+        if rest.startswith("decisions/"):
+            begins = "decisions"
         if path.startswith("api/v1/reviews/"):
             found["n"] = self.row.n
         return found | {"number": numbers.get(begins, 0), "queue": "pool:short"}
@@ -136,6 +147,8 @@ class Objects:
             "api.ticket.edit": {"version": self.ticket.version, "title": "Walked", "body": ""},
             "api.message.post": {"body": "Walked."},
             "api.question.answer": {"version": 1, "text": "Walked."},
+            "api.question.keep": {"version": 1},
+            "api.question.drop": {"version": 1},
             "api.project.change": {
                 "version": self.world.mc.version,
                 "name": "Walked",
@@ -150,8 +163,17 @@ class Objects:
             "api.review.discard": {"version": self.review.version},
             "api.review.read_again": {"version": self.review.version},
             "api.review.leave_out": {"version": self.review.version, "left_out": True},
-            "api.finding.answer": {"version": self.finding.version, "verb": "waive", "reason": "Walked."},
+            "api.review.dispose": {"version": self.review.version, "disposition": "still"},
+            "api.review.dispose_rest": {"version": self.review.version, "disposition": "not_assessed"},
+            "api.review.choose": {"version": self.review.version, "finding": None},
+            "api.finding.answer": {"version": self.finding.version, "verb": "fix", "reason": "Walked."},
+            "api.decision.give": {"version": self.decision.version},
+            "api.decision.refuse": {"version": self.decision.version, "reason": "Walked."},
+            "api.decision.end": {"version": self.decision.version, "reason": "Walked."},
             "api.findings.make_tickets": {"findings": [self.bare.pk]},
+            "api.findings.answer": {"findings": [self.bare.pk], "verb": "fix", "reason": "Walked."},
+            "api.action_item.tick": {"done": True},
+            "api.action_item.own": {"owner": None},
             **self.door,
             "api.notification.read": None,
             "api.notifications.read_all": {"until": notifications.place_of(self.notification)},
@@ -176,6 +198,7 @@ class Objects:
             "api.environment.add": {"name": "walked"},
             "api.environment.change": {"version": self.environment.version, "place": 2},
             "api.environment.hold": reason,
+            "api.verdict.ask": {"asked": ""},
             "api.policy.set": {"number": 1, "severities": ["high"]},
             "api.release.hold": reason,
             "api.hold.lift": {"version": self.hold.version} | reason,
@@ -189,6 +212,7 @@ class Objects:
             "tickets.new": (Role.OPERATOR, {"project": mc, "title": "Walked", "body": "x"}),
             "reviews.new": (Role.OPERATOR, {"project": mc, "series": "walked", "text": "# x"}),
             "findings.make_tickets": (Role.OPERATOR, {"finding": self.bare.pk}),
+            "findings.all_tickets": (Role.OPERATOR, {"expected": 1}),
             "deployments.new": (
                 Role.RELEASER,
                 {"service": self.service.pk, "environment": self.environment.pk, "asked": "abcdef1"},
@@ -236,10 +260,18 @@ def build() -> Objects:
         finding=finding,
         row=ImportRow.objects.get(review=review),
         bare=bare,
+        decision=_asked(world, bare),
         attachment=attachment,
         notification=_told(world, ticket),
+        saved=SavedFilter.objects.create(user=getattr(world, TOLD), name="walked", query="state=open", shared=True),
         **_deployed(world),
     )
+
+
+def _asked(world: World, finding: Finding) -> Decision:
+    """A waiver that waits for a second person."""
+    until = clock.now() + timedelta(days=7)
+    return decisions.ask_waiver(finding, by=world.operator, reason="Until spring.", until=until)
 
 
 def _deployed(world: World) -> dict[str, Any]:
@@ -248,6 +280,7 @@ def _deployed(world: World) -> dict[str, Any]:
     environment = places.add_environment(world.mc, name="live", approvals_needed=1)
     places.set_policy(world.mc, severities=["critical"], valid_hours=24, expected_number=0)
     release = builder.release(service)
+    judging.keep(world.mc, Commit(release.commit))
     deployment = builder.deployment(
         world.mc, "interrupted", service=service, environment=environment, release=release, commit=release.commit
     )
@@ -327,4 +360,5 @@ def _reviewed(world: World) -> tuple[Any, Finding]:
     finding = Finding.objects.get()
     assert Occurrence.objects.filter(finding=finding).exists()
     answers.make_tickets([finding])
+    ActionItem.objects.create(review=review, n=1, text="Buy oil", line=7)
     return review, finding

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from deployments import rebuilding
 from portal.core import cause
+from portal.core.quoting import plain
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         for project in projects:
             for difference in rebuilding.look(project) if check else rebuilding.mend(project):
                 differing += 1
-                self.stdout.write(f"{project.key}: {_plain(str(difference))}")
+                self.stdout.write(f"{project.key}: {plain(str(difference))}")
             rows += rebuilding.stored(project)
         said = f"{_number(differing, 'difference')}, {_number(rows, 'row')} in {_number(len(projects), 'project')}."
         self.stdout.write(f"{'Looked' if check else 'Rebuilt'}: {said}")
@@ -43,8 +44,3 @@ class Command(BaseCommand):
 
 def _number(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _plain(text: str) -> str:
-    """One line that a terminal shows and obeys in nothing."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())

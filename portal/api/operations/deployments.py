@@ -94,6 +94,8 @@ class GateOut(Schema):
     verdict_digest: str
     policy: int
     go: bool
+    # ship, ship_after or do_not_ship
+    answer: str
     reasons: list[ReasonOut]
     reasons_more: int
     conditions: list[ConditionOut]
@@ -245,8 +247,9 @@ def _verdict(verdict: Verdict, conditions: Sequence[gates.Condition], is_open: b
         "verdict_digest": verdict.digest,
         "policy": verdict.policy,
         "go": verdict.go,
+        "answer": verdict.answer,
         "reasons": verdict.reasons,
-        "reasons_more": len(verdict.blocking) - len(verdict.reasons),
+        "reasons_more": verdict.untold,
         "conditions": [{name: getattr(condition, name) for name in names} for condition in conditions],
     }
 

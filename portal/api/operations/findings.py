@@ -1,22 +1,21 @@
-"""Findings: listed, read, answered, made into tickets."""
+"""Findings: listed, read, answered."""
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Query, Schema
 
-from portal.api.doors import Unfit, operation, verbs
-from portal.api.operations.tickets import TicketOut
-from portal.api.operations.tickets import shown as ticket_shown
-from portal.api.shapes import ID, Paged, Reason, Strict, Versioned, moment, page, project_by_key
+from portal.api.doors import Unfit, operation, speak_for, verbs
+from portal.api.shapes import Paged, Reason, Versioned, moment, page
 from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
-from reviews import answers, evidence
+from reviews import answers, decisions, evidence
 from reviews.models import Finding, FindingState, Severity
-from reviews.queries.findings import matching
+from reviews.queries.findings import answers_to, matching
 
 SHOWN = 50
 
@@ -73,23 +72,23 @@ class Listing(Paged):
     review: int | None = Field(None, ge=1, le=2**62)
     state: str = Field("", max_length=20)
     severity: str = Field("", max_length=20)
+    category: str = Field("", max_length=100)
+    rule: str = Field("", max_length=200)
+    standing: Literal["", "open", "fix claimed", "fix present", "live", "verified live"] = ""
+    age: Literal["", "1d", "7d", "30d", "over-7d", "over-30d", "over-90d"] = ""
     ticket: Literal["", "with", "without"] = ""
     q: str = Field("", max_length=200)
 
 
 class AnswerIn(Versioned):
-    verb: Literal["fix", "reject", "waive", "open_again"]
+    verb: Literal["fix", "reject", "waive", "defer", "open_again"]
     reason: Reason
-
-
-class MakeIn(Strict):
-    findings: list[ID] = Field(min_length=1, max_length=limits.BY_NAME["MAKE_TICKETS_ROWS"].high)
-    # the title of one ticket for all of them; without it, each gets its own
-    together: str = Field("", max_length=200)
-
-
-class Made(Schema):
-    made: list[TicketOut]
+    # what shows that it is no problem, of a rejection: a link, a commit, a place in the code, a command, an explanation
+    evidence: str = Field("", max_length=limits.BY_NAME["EVIDENCE_MAX_CHARS"].high)
+    # when a waiver or a deferral ends: a day, or a moment with its zone
+    until: str = Field("", max_length=40)
+    # of a waiver: the environment in which alone it counts; empty: everywhere
+    scope: str = Field("", max_length=130)
 
 
 def find_finding(number: int) -> Found | None:
@@ -135,6 +134,9 @@ def whole(finding: Finding) -> dict[str, Any]:
     }
 
 
+speak_for(Finding, lambda finding: [step.verb for step in answers_to(finding.state)])
+
+
 @operation("get", "/findings", "api.findings", SIGNED_IN, query=Listing, response=Findings)
 def findings(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """The findings that the token's user sees, newest first; what was withdrawn is in no list."""
@@ -143,7 +145,7 @@ def findings(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
         raise Unfit("state", f"state is one of: {', '.join(states)}.")
     if listing.severity and listing.severity not in Severity.values:
         raise Unfit("severity", f"severity is one of: {', '.join(Severity.values)}.")
-    wanted = {name: getattr(listing, name) for name in ("project", "series", "state", "severity", "ticket", "q")}
+    wanted = {name: getattr(listing, name) for name in Listing.model_fields if name not in Paged.model_fields}
     wanted["review"] = str(listing.review or "")
     return page(matching(request.user, wanted), listing, shown)
 
@@ -165,29 +167,37 @@ def finding(request: HttpRequest, number: int) -> dict[str, Any]:
     response=FindingOut,
 )
 def answer(request: HttpRequest, number: int, body: AnswerIn) -> dict[str, Any]:
-    """Fix, reject, waive, or open again, with the reason in words."""
+    """Fix, reject, defer, or open again, with the reason in words; or ask that it be waived, which another gives."""
     finding: Finding = request.found  # type: ignore[attr-defined]
+    said: dict[str, Any] = {"reason": body.reason, "expected_version": body.version}
     if body.verb == "open_again":
-        return shown(answers.open_again(finding, reason=body.reason, expected_version=body.version))
-    return shown(answers.answer(finding, body.verb, reason=body.reason, expected_version=body.version))
+        return shown(answers.open_again(finding, **said))
+    until = _until(body)
+    if body.verb == "reject" and (problem := decisions.problem_of_evidence(body.evidence)):
+        raise Unfit("evidence", problem)
+    said |= {"by": request.user, "evidence": body.evidence, "scope": body.scope, "until": until}
+    return shown(answers.answer(finding, body.verb, **said))
 
 
-@operation(
-    "post",
-    "/projects/{key}/findings/tickets",
-    "api.findings.make_tickets",
-    within(Role.OPERATOR),
-    find=project_by_key,
-    response=Made,
-)
-def make_tickets(request: HttpRequest, key: str, body: MakeIn) -> dict[str, Any]:
-    """Tickets of these findings of the project; those that have one are left as they are."""
-    most = limits.value("MAKE_TICKETS_ROWS")
-    if len(body.findings) > most:
-        raise Unfit("findings", f"At most {most:,} findings at once; you sent {len(body.findings):,}.")
-    rows = Finding.objects.filter(pk__in=body.findings, series__project=request.found)  # type: ignore[attr-defined]
-    found = list(rows.select_related("series__project").order_by("pk"))
-    missing = set(body.findings) - {finding.pk for finding in found}
-    if missing:
-        raise Unfit("findings", f"{key} has no finding {min(missing)}.", 422)
-    return {"made": [ticket_shown(ticket) for ticket in answers.make_tickets(found, together=body.together.strip())]}
+def _until(body: AnswerIn) -> datetime | None:
+    """A day counts to its end."""
+    if body.verb not in {"waive", "defer"}:
+        return None
+    try:
+        found = end_of(body.until) if body.until else None
+    except ValueError:
+        said = "until is a day, such as 2026-12-31, or a moment with its zone, such as 2026-12-31T12:00:00Z."
+        raise Unfit("until", said) from None
+    if problem := decisions.problem_of_end(body.verb, found):
+        raise Unfit("until", problem)
+    return found
+
+
+def end_of(text: str) -> datetime:
+    """Raises ``ValueError`` for what is no day, and no moment with a zone."""
+    if len(text) == len("2026-12-31"):
+        return decisions.end_of(date.fromisoformat(text))
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ninja import Field, Query, Schema
 from pydantic import StrictInt
 
-from deployments import gates, holds, intake, places
+from deployments import holds, intake, places, verdicts
 from deployments.intake import BadCommand, BadStep, BadVariable, StepSpec
 from deployments.models import Environment, Hold, HoldState, Placement, Service
 from portal.api.doors import Unfit, operation
@@ -20,12 +20,10 @@ from portal.api.shapes import Flag, Paged, Strict, Versioned, moment, page, proj
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
 from portal.core.lifecycle import Refused
-from reviews.models import Severity
 from tickets.models import Project
 from tickets.queries import seen_by
 
 STANDING_SHOWN: Final = 1000
-SEVERITIES: Final = [severity.value for severity in Severity if severity != Severity.NONE]
 COMMANDS: Final = ("command", "undo", "probe")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")]
 Arguments = list[str]
@@ -145,14 +143,25 @@ class PolicyOut(Schema):
     # 0: the installation's own
     number: int
     severities: list[str]
+    # days by severity: an older open finding holds, too
+    ages: dict[str, int]
+    # words in the category of an open finding that hold
+    categories: list[str]
+    # whether the project's checks must have passed; whether a waived finding holds as an open one
+    checks: bool
+    waived_holds: bool
     valid_hours: int
 
 
 class PolicyIn(Strict):
     # of the policy that was read
     number: Number
-    severities: list[str] = Field(max_length=len(SEVERITIES))
-    valid_hours: Validity = gates.VALID_HOURS
+    severities: list[str] = Field(max_length=len(intake.SEVERITIES))
+    ages: dict[str, StrictInt] = Field({}, max_length=len(intake.SEVERITIES))
+    categories: list[str] = Field([], max_length=intake.MOST_CATEGORIES)
+    checks: Flag = False
+    waived_holds: Flag = False
+    valid_hours: Validity = verdicts.VALID_HOURS
 
 
 class Listing(Paged):
@@ -377,8 +386,8 @@ def hold_environment(request: HttpRequest, number: int, body: HoldIn) -> dict[st
 @operation("get", "/projects/{key}/policy", "api.policy", within(Role.VIEWER), find=project_by_key, response=PolicyOut)
 def policy(request: HttpRequest, key: str) -> dict[str, Any]:
     """What holds the project's deployments."""
-    found = gates.policy_of(request.found)  # type: ignore[attr-defined]
-    return {"number": found.number, "severities": list(found.severities), "valid_hours": found.valid_hours}
+    found = verdicts.policy_of(request.found)  # type: ignore[attr-defined]
+    return _policy(found)
 
 
 @operation(
@@ -386,12 +395,25 @@ def policy(request: HttpRequest, key: str) -> dict[str, Any]:
 )
 def set_policy(request: HttpRequest, key: str, body: PolicyIn) -> dict[str, Any]:
     """Another policy from now on; verdicts that were made by the one before are made again."""
-    if set(body.severities) - set(SEVERITIES):
-        raise Unfit("severities", f"Severities are: {', '.join(SEVERITIES)}.")
+    if set(body.severities) - set(intake.SEVERITIES):
+        raise Unfit("severities", f"Severities are: {', '.join(intake.SEVERITIES)}.")
+    for name, check in (("ages", intake.checked_ages), ("categories", intake.categories)):
+        try:
+            check(getattr(body, name))
+        except intake.BadPolicy as problem:
+            raise Unfit(name, str(problem)) from None
     made = places.set_policy(
         request.found,  # type: ignore[attr-defined]
         severities=list(dict.fromkeys(body.severities)),
+        ages=body.ages,
+        categories=intake.categories(body.categories),
+        checks=body.checks,
+        waived_holds=body.waived_holds,
         valid_hours=body.valid_hours,
         expected_number=body.number,
     )
-    return {"number": made.number, "severities": made.severities, "valid_hours": made.valid_hours}
+    return _policy(verdicts.in_force(made))
+
+
+def _policy(found: verdicts.InForce) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in PolicyOut.model_fields}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django.db.models import Count
 from django.http import HttpRequest
@@ -13,8 +13,12 @@ from portal.api.shapes import Flag, Paged, Reason, Seen, Strict, Versioned, deco
 from portal.core import limits
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
-from reviews import applying, documents
-from reviews.models import ImportRow, Review, ReviewState
+from portal.core.models import User
+from reviews import applying, documents, holding
+from reviews.importing import BadInput
+from reviews.importing.mapping import mapping_of
+from reviews.models import Review, ReviewState
+from reviews.queries import plan as plans
 from reviews.queries.reviews import review_by_number
 from tickets.models import Project
 from tickets.queries import seen_by
@@ -28,6 +32,8 @@ class ReviewIn(Strict):
     # exactly one: the document's bytes, so that what is stored is what was sent, or its text
     content_base64: str | None = None
     text: str | None = None
+    # how columns of a table or JSON are read: {"fields": {"title": "Summary"}}; the series keeps it, {} takes it back
+    mapping: dict[str, Any] | None = None
 
 
 class Received(Schema):
@@ -68,15 +74,40 @@ class CheckOut(Schema):
 
 
 class ActionItemOut(Schema):
+    n: int
     text: str
     section: str
+    # by the document's word, and by a person's, which stands above it
     done: bool | None
+    ticked: bool | None
+    ticked_by: str
+    owner: str | None
     line: int
+
+    @staticmethod
+    def resolve_owner(item: Any) -> str | None:
+        return item.owner.email if item.owner else None
+
+
+class HoldsOut(Schema):
+    # rows that somebody has to choose or say something of, before the plan can be applied
+    unchosen: int
+    unsaid: int
+    # of the open findings of the series, how many the plan closes; guarded: who applies it says that it is meant
+    closing: int
+    open: int
+    guarded: bool
 
 
 class ReviewWhole(ReviewOut):
     error: str
     stale: bool
+    form: str
+    tool: str
+    commit: str
+    # of a plan alone
+    holds: HoldsOut | None
+    not_assessed: int
     document_keys: bool
     subject_ticket: str | None
     verdict: str
@@ -101,39 +132,11 @@ class Listing(Paged):
     state: str = Field("", max_length=20)
 
 
-class RowOut(Schema):
-    n: int
-    action: str
-    reason: str
-    title: str
-    severity: str | None
-    finding: int | None
-    ticket_key: str
-    keys: str
-    left_out: bool
-    outcome: str
-    outcome_reason: str
-
-
-class RowChanged(RowOut):
-    # the review's, for the next change of it
-    version: int
-
-
-class Rows(Schema):
-    items: list[RowOut]
-    # pass as ``after`` for the next page; absent on the last
-    next: str | None = None
-
-
-class RowsAsked(Strict):
-    action: Literal["", "new", "seen", "close", "reopen", "carry"] = ""
-    after: int = Field(0, ge=0, le=2**31 - 1)
-    limit: int = Field(100, ge=1, le=500)
-
-
 class ApplyIn(Versioned):
     document_keys: Flag = True
+    # what became of the open findings of which nothing was said; left out, there must be none
+    rest: Literal["", "not_assessed", "still"] = ""
+    closing_meant: Flag = False
 
 
 class RevertIn(Versioned):
@@ -144,10 +147,6 @@ class DiscardIn(Versioned):
     reason: str = Field("", max_length=2000)
 
 
-class LeaveOutIn(Versioned):
-    left_out: Flag
-
-
 class AppliedOut(Schema):
     review: ReviewOut
     new: int
@@ -156,6 +155,8 @@ class AppliedOut(Schema):
     reopened: int
     carried: int
     linked: int
+    regressed: int
+    known: int
 
 
 class RevertedOut(Schema):
@@ -167,12 +168,6 @@ class RevertedOut(Schema):
 def find_review(number: int) -> Found | None:
     review = review_by_number(number)
     return Found(review, review.series.project.scope) if review else None
-
-
-def find_row(number: int, n: int) -> Found | None:
-    found = find_review(number)
-    row = ImportRow.objects.filter(review=found.object, n=n).first() if found and n < 2**31 else None
-    return Found(row, found.scope) if found and row else None
 
 
 def shown(review: Review) -> dict[str, Any]:
@@ -193,11 +188,16 @@ def shown(review: Review) -> dict[str, Any]:
 
 def whole(review: Review) -> dict[str, Any]:
     reading = review.reading
-    parts = review.checks.order_by("n"), review.action_items.order_by("n")
+    parts = review.checks.order_by("n"), review.action_items.select_related("owner").order_by("n")
     checks, items = (list(rows[:PARTS_SHOWN]) for rows in parts)
     return shown(review) | {
         "error": review.error,
         "stale": applying.plan_is_stale(review),
+        "form": review.form,
+        "tool": review.tool,
+        "commit": review.commit,
+        "holds": _holds(review) if review.state == ReviewState.PLANNED else None,
+        "not_assessed": plans.not_assessed(review),
         "document_keys": review.document_keys,
         "subject_ticket": review.subject_ticket.key if review.subject_ticket else None,
         "verdict": reading.get("verdict") or "",
@@ -214,20 +214,9 @@ def whole(review: Review) -> dict[str, Any]:
     }
 
 
-def row_shown(row: ImportRow) -> dict[str, Any]:
-    return {
-        "n": row.n,
-        "action": row.action,
-        "reason": row.reason,
-        "title": str(row.item.get("title") or ""),
-        "severity": row.item.get("severity"),
-        "finding": row.finding_id,
-        "ticket_key": row.ticket_key,
-        "keys": row.keys,
-        "left_out": row.left_out,
-        "outcome": row.outcome,
-        "outcome_reason": row.outcome_reason,
-    }
+def _holds(review: Review) -> dict[str, Any]:
+    holds = holding.of(review)
+    return holds._asdict() | {"guarded": holds.guarded}
 
 
 # Reading ----------------------------------------------------------------------
@@ -238,7 +227,7 @@ def reviews(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """The reviews that the token's user sees, newest first."""
     if listing.state and listing.state not in ReviewState.values:
         raise Unfit("state", f"state is one of: {', '.join(ReviewState.values)}.")
-    rows = Review.objects.select_related("series__project").defer("content", "reading")
+    rows = Review.objects.select_related("series__project").defer("content", "read_text", "reading")
     wanted = {"series__project__key": listing.project, "series__name": listing.series, "state": listing.state}
     asked = {column: value for column, value in wanted.items() if value}
     return page(seen_by(request.user, rows, "series__project").filter(**asked), listing, shown)
@@ -248,28 +237,6 @@ def reviews(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
 def review(request: HttpRequest, number: int) -> dict[str, Any]:
     """One review: what was read of it, and what its state allows."""
     return whole(request.found)  # type: ignore[attr-defined]
-
-
-@operation(
-    "get",
-    "/reviews/{int:number}/rows",
-    "api.review.rows",
-    within(Role.VIEWER),
-    find=find_review,
-    query=RowsAsked,
-    response=Rows,
-)
-def rows(request: HttpRequest, number: int, asked: Query[RowsAsked]) -> dict[str, Any]:
-    """The rows of its plan, in order; what was done with each, once it was applied."""
-    every = ImportRow.objects.filter(review=request.found, n__gt=asked.after).order_by("n")  # type: ignore[attr-defined]
-    if asked.action:
-        every = every.filter(action=asked.action)
-    found = list(every[: asked.limit + 1])
-    held = found[: asked.limit]
-    return {
-        "items": [row_shown(row) for row in held],
-        "next": str(held[-1].n) if len(found) > len(held) else None,
-    }
 
 
 # Receiving --------------------------------------------------------------------
@@ -286,7 +253,13 @@ def rows(request: HttpRequest, number: int, asked: Query[RowsAsked]) -> dict[str
 def upload(request: HttpRequest, key: str, body: ReviewIn) -> dict[str, Any]:
     """Store a document and have it read. The same document again is answered with the review that is there."""
     project: Project = request.found  # type: ignore[attr-defined]
-    review, made = documents.receive(project, series_name=body.series, content=_content(body), file_name=body.file_name)
+    try:
+        mapping = mapping_of(body.mapping).stored() if body.mapping else body.mapping
+    except BadInput as refusal:
+        raise Unfit("mapping", refusal.message, 422) from None
+    review, made = documents.receive(
+        project, series_name=body.series, content=_content(body), file_name=body.file_name, mapping=mapping
+    )
     return {
         "id": review.pk,
         "series": review.series.name,
@@ -300,7 +273,7 @@ def upload(request: HttpRequest, key: str, body: ReviewIn) -> dict[str, Any]:
 def _content(body: ReviewIn) -> bytes:
     if (body.content_base64 is None) == (body.text is None):
         raise Unfit("content_base64", "Send content_base64 or text, one of the two.")
-    most = limits.value("DOCUMENT_MAX_BYTES")
+    most = limits.value("DOCUMENT_TEXT_MAX_BYTES")
     content = (
         body.text.encode() if body.text is not None else decoded("content_base64", body.content_base64 or "", most)
     )
@@ -323,9 +296,16 @@ def _content(body: ReviewIn) -> bytes:
     response=AppliedOut,
 )
 def apply(request: HttpRequest, number: int, body: ApplyIn) -> dict[str, Any]:
-    """Turn the plan into findings; ``document_keys`` says whether tickets take the keys of the document."""
+    """Turn the plan into findings; ``rest`` says what became of those that nobody has spoken of."""
     review: Review = request.found  # type: ignore[attr-defined]
-    done = applying.apply(review, document_keys=body.document_keys, expected_version=body.version)
+    done = applying.apply(
+        review,
+        document_keys=body.document_keys,
+        expected_version=body.version,
+        rest=body.rest,
+        closing_meant=body.closing_meant,
+        by=cast(User, request.user),
+    )
     return done._asdict() | {"review": shown(review)}
 
 
@@ -370,18 +350,3 @@ def read_again(request: HttpRequest, number: int, body: Versioned) -> dict[str, 
     """Have the document read again: a new plan."""
     review: Review = request.found  # type: ignore[attr-defined]
     return shown(documents.read_again(review, expected_version=body.version))
-
-
-@operation(
-    "post",
-    "/reviews/{int:number}/rows/{int:n}/leave_out",
-    "api.review.leave_out",
-    within(Role.REVIEWER),
-    find=find_row,
-    response=RowChanged,
-)
-def leave_out(request: HttpRequest, number: int, n: int, body: LeaveOutIn) -> dict[str, Any]:
-    """Take a row out of the plan, or in again; ``version`` is the review's."""
-    row: ImportRow = request.found  # type: ignore[attr-defined]
-    row = applying.leave_out(row, body.left_out, expected_version=body.version)
-    return row_shown(row) | {"version": row.review.version}

@@ -6,14 +6,14 @@
 - ``{% state_badge ticket %}``, ``{% state_badge "dead" %}``, ``{% state_icon job %}``
 - ``{% severity_mark finding.severity %}``, with ``alone=True`` in narrow columns
 - ``{% when ticket.updated_at %}``, with ``short=True`` where the column says "ago"
-- ``{% took attempt.started_at attempt.ended_at %}``
+- ``{% took attempt.started_at attempt.ended_at %}``, ``{% lasted gap %}``
 - ``{% module "live/live.js" %}``: a script, if this installation has it
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -108,6 +108,12 @@ def took(started: datetime | None, ended: datetime | None = None) -> str:
     if started is None:
         return "–"
     return looks.spell_exactly((ended or datetime.now(UTC)) - started)
+
+
+@register.simple_tag
+def lasted(gap: timedelta) -> str:
+    """A length of time: ``3 h``."""
+    return looks.spell(gap)
 
 
 @register.filter

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from portal.core import clock
 from reviews.models import Evidence, Finding
 from tests.factories import World, project
 from tests.reviews import build
@@ -70,7 +72,7 @@ class TestReading:
         review = build.applied(world.mc)
         finding = Finding.objects.get(severity="critical")
         shown = call("get", f"/findings/{finding.pk}", world.viewer).json()
-        assert set(shown["allowed"]) == {"fix", "reject", "waive"}
+        assert set(shown["allowed"]) == {"fix", "reject", "waive", "defer"}
         assert [(said["review"], said["number"]) for said in shown["occurrences"]] == [(review.pk, 1)]
         assert shown["occurrences_more"] == 0
         refused(call("get", f"/findings/{finding.pk}", world.outsider), 404, "not_found")
@@ -78,11 +80,12 @@ class TestReading:
 
 class TestAnswering:
     def test_each_answer_has_its_reason(self, call: Call, world: World) -> None:
-        for verb, state in (("fix", "fixed"), ("reject", "rejected"), ("waive", "waived")):
+        takes = {"reject": {"evidence": "https://example.org/why"}, "defer": {"until": soon()}}
+        for verb, state in (("fix", "fixed"), ("reject", "rejected"), ("defer", "deferred")):
             finding = build.finding(world.mc)
             address = f"/findings/{finding.pk}/answer"
-            refused(call("post", address, world.reviewer, {"version": 1, "verb": verb, "reason": " "}), 400, "invalid")
-            body = {"version": 1, "verb": verb, "reason": "Seen by eye."}
+            body = {"version": 1, "verb": verb, "reason": "Seen by eye.", **takes.get(verb, {})}
+            refused(call("post", address, world.reviewer, body | {"reason": " "}), 400, "invalid")
             assert call("post", address, world.reviewer, body).json()["state"] == state
             twice = refused(call("post", address, world.reviewer, body), 409, "refused")
             assert (twice["state"], twice["allowed"], twice["version"]) == (state, ["open_again"], 2)
@@ -105,7 +108,7 @@ class TestMakingTickets:
     def test_each_gets_its_own_and_a_repeated_call_makes_nothing(self, call: Call, world: World) -> None:
         rows = [build.finding(world.mc).pk for _ in range(3)]
         assert [ticket["key"] for ticket in self.make(call, world, *rows).json()["made"]] == ["MC-1", "MC-2", "MC-3"]
-        assert self.make(call, world, *rows).json() == {"made": []}
+        assert self.make(call, world, *rows).json() == {"made": [], "left": 0}
         assert call("get", f"/findings/{rows[0]}", world.viewer).json()["ticket"] == "MC-1"
         assert call("get", "/tickets/MC-1", world.viewer).json()["findings"] == [rows[0]]
 
@@ -146,5 +149,65 @@ def test_a_finding_says_where_it_stands(call: Call, world: World) -> None:
         call("get", "/findings", world.viewer).json()["items"][0],
     ):
         assert answer["standing"] == "fix claimed"
-    waived = {"version": finding.version, "verb": "waive", "reason": "It is a feature."}
-    assert call("post", f"/findings/{finding.pk}/answer", world.reviewer, waived).json()["standing"] == ""
+    deferred = {"version": finding.version, "verb": "defer", "reason": "It is a feature.", "until": soon()}
+    assert call("post", f"/findings/{finding.pk}/answer", world.reviewer, deferred).json()["standing"] == ""
+
+
+def soon(days: int = 7) -> str:
+    return (clock.now() + timedelta(days=days)).date().isoformat()
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"verb": "reject"}, "evidence"),
+        ({"verb": "reject", "evidence": "so"}, "evidence"),
+        ({"verb": "waive"}, "until"),
+        ({"verb": "defer", "until": "spring"}, "until"),
+        ({"verb": "defer", "until": "2026-13-01"}, "until"),
+        ({"verb": "defer", "until": "2099-01-01T00:00:00"}, "until"),
+        ({"verb": "defer", "until": "9999-12-31T23:59:59-12:00"}, "until"),
+        ({"verb": "defer", "until": "0001-01-01T00:00:00+14:00"}, "until"),
+        ({"verb": "waive", "until": "2020-01-01"}, "until"),
+    ],
+)
+def test_an_answer_says_what_it_lacks(call: Call, world: World, sent: dict[str, Any], field: str) -> None:
+    finding = build.finding(world.mc)
+    body = {"version": 1, "reason": "Because.", **sent}
+    answer = call("post", f"/findings/{finding.pk}/answer", world.reviewer, body)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, field)
+    finding.refresh_from_db()
+    assert (finding.state, finding.decisions.count()) == ("open", 0)
+
+
+def test_a_waiver_is_asked_by_one_and_given_by_another(call: Call, world: World) -> None:
+    finding = build.finding(world.mc)
+    until = (clock.now() + timedelta(days=3)).isoformat()
+    asked = {"version": 1, "verb": "waive", "reason": "Until spring.", "until": until}
+    assert call("post", f"/findings/{finding.pk}/answer", world.reviewer, asked).json()["state"] == "open"
+    (waits,) = call("get", "/findings/decisions?state=standing&kind=waive", world.viewer).json()["items"]
+    assert (waits["finding"], waits["state"], waits["scope"], waits["allowed"]) == (
+        finding.pk, "asked", "", ["give", "refuse", "end"],
+    )  # fmt: skip
+    address = f"/findings/decisions/{waits['id']}/give"
+    refused(call("post", address, world.reviewer, {"version": 1}), 409, "refused")
+    refused(call("post", address, world.operator, {"version": 1}), 403, "forbidden")
+    refused(call("post", address, world.outsider, {"version": 1}), 404, "not_found")
+    refused(call("post", address, world.releaser, {"version": 7}), 409, "refused")
+    given = call("post", address, world.releaser, {"version": 1}).json()
+    assert (given["state"], given["given_by"]) == ("in_force", str(world.releaser))
+    ended = call("post", f"/findings/decisions/{waits['id']}/end", world.reviewer, {"version": 2, "reason": "Mended."})
+    assert (ended.json()["state"], ended.json()["end_reason"]) == ("ended", "Mended.")
+    assert call("get", f"/findings/{finding.pk}", world.viewer).json()["state"] == "open"
+    for query in ("state=asked", "kind=reject", "project=LAN", f"finding={finding.pk + 1}"):
+        assert call("get", f"/findings/decisions?{query}", world.viewer).json()["items"] == []
+    for query in ("state=x", "kind=x"):
+        refused(call("get", f"/findings/decisions?{query}", world.viewer), 400, "bad_request")
+
+
+def test_a_refused_waiver_says_why(call: Call, world: World) -> None:
+    made = build.ask_waiver(build.finding(world.mc))
+    said = call("post", f"/findings/decisions/{made.pk}/refuse", world.reviewer, {"version": 1, "reason": "Mend it."})
+    assert (said.json()["state"], said.json()["end_reason"], said.json()["given_by"]) == (
+        "refused", "Mend it.", str(world.reviewer),
+    )  # fmt: skip

@@ -133,8 +133,8 @@ class TestUploading:
     def test_a_document_at_the_bound_is_taken_and_one_byte_more_is_not(
         self, call: Call, world: World, settings: Any
     ) -> None:
-        settings.LIMITS = settings.LIMITS | {"DOCUMENT_MAX_BYTES": 1024}
-        assert limits.value("DOCUMENT_MAX_BYTES") == 1024
+        settings.LIMITS = settings.LIMITS | {"DOCUMENT_TEXT_MAX_BYTES": 1024}
+        assert limits.value("DOCUMENT_TEXT_MAX_BYTES") == 1024
         assert self.upload(call, world, b"x" * 1024).status_code == 200
         over = self.upload(call, world, b"y" * 1025)
         assert over.status_code == 413

@@ -162,11 +162,21 @@ def test_the_matrix_says_what_stands_where_and_what_is_held(call: Call, world: W
 
 def test_a_policy_is_set_over_the_one_that_was_read(call: Call, world: World) -> None:
     path = "/projects/MC/policy"
-    assert call("get", path, world.viewer).json() == {"number": 0, "severities": ["critical"], "valid_hours": 24}
+    assert call("get", path, world.viewer).json() == {
+        "number": 0,
+        "severities": ["critical"],
+        "ages": {},
+        "categories": [],
+        "checks": False,
+        "waived_holds": False,
+        "valid_hours": 24,
+    }
     sent = {"number": 0, "severities": ["high", "critical", "high"], "valid_hours": 4}
     assert call("post", path, world.releaser, sent).status_code == 403
     made = call("post", path, world.owner, sent).json()
-    assert made == {"number": 1, "severities": ["critical", "high"], "valid_hours": 4}
+    assert (made["number"], made["severities"], made["valid_hours"]) == (1, ["critical", "high"], 4)
+    for wrong in ({"ages": {"awful": 3}}, {"ages": {"high": 0}}, {"categories": ["x" * 61]}):
+        assert call("post", path, world.owner, sent | {"number": 1} | wrong).status_code == 400
     assert call("post", path, world.owner, sent).status_code == 409
     for wrong, field in [({"severities": ["awful"]}, "severities"), ({"valid_hours": 0}, "valid_hours")]:
         answer = call("post", path, world.owner, sent | {"number": 1} | wrong)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reviews.models import Finding, ImportRow, Review
+from reviews.models import Decision, Finding, ImportRow, Review
 from tests.factories import World, project
 from tests.reviews import build
 
@@ -39,7 +39,7 @@ class TestSendingText:
         assert not Review.objects.exists()
 
     def test_text_is_bounded_in_bytes(self, call: Call, world: World, settings: Any) -> None:
-        settings.LIMITS = settings.LIMITS | {"DOCUMENT_MAX_BYTES": 1024}
+        settings.LIMITS = settings.LIMITS | {"DOCUMENT_TEXT_MAX_BYTES": 1024}
         assert self.send(call, world, text="ü" * 512).status_code == 200
         over = refused(self.send(call, world, text="ü" * 513), 413, "too_large")
         assert (over["field"], "has 1026" in over["message"]) == ("text", True)
@@ -178,3 +178,50 @@ class TestChanging:
         refused(call("post", f"/reviews/{review.pk}/apply", world.operator, body), 403, "forbidden")
         refused(call("post", f"/reviews/{review.pk}/apply", world.outsider, body), 404, "not_found")
         assert ImportRow.objects.filter(outcome="applied").count() == 0
+
+
+class TestWordsOfAPerson:
+    FIRST = build.DOCUMENT.replace("DP-3 | MINOR | Retry", "DP-3 | MINOR | The retry")
+
+    def silent(self, world: World) -> Any:
+        build.applied(world.mc, self.FIRST)
+        return build.planned(world.mc, "Nothing to see here, it is all well.\n")
+
+    def test_a_plan_says_what_it_waits_for_and_is_told(self, call: Call, world: World) -> None:
+        review = self.silent(world)
+        url = f"/reviews/{review.pk}"
+        holds = call("get", url, world.viewer).json()["holds"]
+        assert holds == {"unchosen": 0, "unsaid": 3, "closing": 0, "open": 0, "guarded": False}
+        body = {"version": review.version}
+        refused(call("post", f"{url}/apply", world.reviewer, body), 409, "refused")
+        into = Finding.objects.order_by("pk")[0]
+        said = {"disposition": "merged", "merge_into": into.pk}
+        merged = call("post", f"{url}/rows/2/dispose", world.reviewer, body | said).json()
+        assert (merged["disposition"], merged["merge_into"]) == ("merged", into.pk)
+        body = {"version": merged["version"]}
+        refused(call("post", f"{url}/rows/2/choose", world.reviewer, body | {"finding": None}), 409, "refused")
+        rest = call("post", f"{url}/rest", world.reviewer, body | {"disposition": "still"}).json()
+        assert rest["findings"] == 2
+        done = call("post", f"{url}/apply", world.reviewer, {"version": rest["review"]["version"]}).json()
+        assert (done["closed"], done["carried"], done["regressed"], done["known"]) == (1, 2, 0, 0)
+
+    def test_the_rest_goes_with_applying_and_a_rejection_is_the_tokens_user(self, call: Call, world: World) -> None:
+        review = self.silent(world)
+        url, body = f"/reviews/{review.pk}", {"version": review.version}
+        said = {"disposition": "rejected", "reason": "Not so.", "evidence": "Shown in app/outbox.py:10."}
+        version = call("post", f"{url}/rows/1/dispose", world.reviewer, body | said).json()["version"]
+        done = call("post", f"{url}/apply", world.reviewer, {"version": version, "rest": "not_assessed"})
+        assert done.status_code == 200 and Decision.objects.get().asked_by == world.reviewer
+        assert call("get", url, world.viewer).json()["not_assessed"] == 2
+
+    def test_one_of_the_candidates_is_chosen(self, call: Call, world: World) -> None:
+        row = "| {} | MINOR | The lock is not released |\n"
+        head = build.DOCUMENT.partition("| DP-1")[0]
+        build.applied(world.mc, head + row.format("A-1") + row.format("A-2"))
+        review = build.planned(world.mc, head + row.format("B-1"))
+        url, body = f"/reviews/{review.pk}", {"version": review.version}
+        [asked] = call("get", f"{url}/rows?action=choose", world.viewer).json()["items"]
+        assert len(asked["candidates"]) == 2 and asked["chosen"] is None
+        refused(call("post", f"{url}/rows/1/choose", world.reviewer, body | {"finding": 999}), 409, "refused")
+        chosen = call("post", f"{url}/rows/1/choose", world.reviewer, body | {"finding": asked["candidates"][1]})
+        assert chosen.json()["chosen"] == asked["candidates"][1]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ("SECONDS", "HOURS", "MINUTES", "BYTES", "CHARS", "ROWS", "JOBS", "FRAMES", "STREAMS", "SOCKETS", "NUMBERS")
-UNITS += ("MESSAGES", "PERCENT", "FILES", "PIXELS", "OPTIONS", "STEPS", "ANSWERS", "DAYS", "TICKS")
+UNITS += ("MESSAGES", "PERCENT", "FILES", "PIXELS", "OPTIONS", "STEPS", "ANSWERS", "DAYS", "TICKS", "FINDINGS")
 COUNTS = {"JOB_MAX_FAILURES", "JOB_MAX_LOSSES", "JOB_MAX_UNSEEN", "JOB_MAX_TIMEOUTS", "LOGIN_FAILURES"}
 COUNTS |= {"CHECKS_MAX", "VARIABLES_MAX", "ALLOWED_PATHS_MAX", "BREAKER_FAILURES", "BACKUPS_KEPT", "BULK_JOBS_MAX"}
 COUNTS |= {"TURN_PROPOSALS"}
@@ -136,7 +136,7 @@ class TestWhereTheyHold:
         assert owner.post("/tickets/new/", {"project": "MC", "title": "b", "body": "x" * 1001}).status_code == 422
 
     def test_a_document(self, owner: Any, limit: Callable[..., None]) -> None:
-        limit(DOCUMENT_MAX_BYTES=1024)
+        limit(DOCUMENT_TEXT_MAX_BYTES=1024)
         form = {"project": "MC", "series": "security"}
         assert owner.post("/reviews/new/", form | {"text": "x" * 1024}).status_code == 302
         assert owner.post("/reviews/new/", form | {"text": "y" * 1025}).status_code in {413, 422}

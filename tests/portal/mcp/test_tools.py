@@ -12,10 +12,11 @@ from django.test import Client
 from portal.core.clock import now
 from portal.core.models import Activity
 from portal.live.models import Event
-from reviews import documents
+from reviews import decisions, documents
 from reviews.models import Finding, Review, Series
 from tests import factories
 from tests.portal.mcp.speaker import Speaker, running
+from tests.reviews import build as build_review
 from tests.tickets import build
 from tickets import conversation
 from tickets.models import Attachment, Message, Purpose, Turn
@@ -235,6 +236,21 @@ def test_open_findings_of_the_project_are_told_those_of_the_ticket_first(world: 
     assert said["findings"][0]["ticket"] == agent.turn.ticket.key
     short = agent.call("list_findings", limit=1).json
     assert ([row["id"] for row in short["findings"]], short["more"]) == ([own.pk], 1)
+
+
+def test_what_people_rejected_is_told_with_why_and_what_shows_it(world: World, agent: Speaker) -> None:
+    rejected = finding(world, "The fuse is wrong")
+    build_review.reject(rejected, reason="It is rated for it.")
+    ended = finding(world, "Open again")
+    decisions.end(build_review.reject(ended), reason="Premise changed.")
+    elsewhere = build_review.finding(factories.project("XX", "Elsewhere"))
+    build_review.reject(elsewhere)
+    said = agent.call("list_findings").json
+    (known,) = said["known_rejected"]
+    assert (known["id"], known["reason"], known["evidence"]) == (
+        rejected.pk, "It is rated for it.", "The test in tests/test_door.py:12.",
+    )  # fmt: skip
+    assert said["known_rejected_more"] == 0
 
 
 PROPOSAL = {"title": "The gate squeaks too", "severity": "high", "text": "## H9: More\n\nSeverity: Low", "line": 12}

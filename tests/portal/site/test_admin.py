@@ -300,12 +300,12 @@ def test_a_document_becomes_findings_and_tickets_in_the_admin(world: World, as_a
     _act(as_admin, Finding, "make_tickets", finding.pk)
     finding.refresh_from_db()
     assert finding.ticket is not None
-    _act(as_admin, Finding, "waive", finding.pk)
+    _act(as_admin, Finding, "fix", finding.pk)
     finding.refresh_from_db()
     assert finding.state == "open"
-    _act(as_admin, Finding, "waive", finding.pk, reason="It is not reachable.")
+    _act(as_admin, Finding, "fix", finding.pk, reason="It is not reachable.")
     finding.refresh_from_db()
-    assert (finding.state, finding.answer) == ("waived", "It is not reachable.")
+    assert (finding.state, finding.answer) == ("fixed", "It is not reachable.")
 
 
 def test_the_second_of_two_clicks_asks_for_no_second_deployment(world: World, as_admin: Client) -> None:
