@@ -156,10 +156,16 @@ def _under_heading(outline: Outline, inside: set[int]) -> str | None:
             re.I,
         ):
             continue
-        text = _first_bold(section)
+        text = _first_bold(section) or _one_line(section)
         if text and _VERDICT_WORDS.search(text):
             return text[:MAX_VERDICT]
     return None
+
+
+def _one_line(section: Section) -> str:
+    """The paragraph of a section that says one short thing."""
+    said = [block for block in section.blocks if block.text]
+    return plain(said[0].text) if len(said) == 1 and said[0].kind == "paragraph" and "\n" not in said[0].text else ""
 
 
 def _first_bold(section: Section) -> str | None:
