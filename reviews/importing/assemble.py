@@ -9,7 +9,7 @@ from dataclasses import replace
 from reviews.importing.document import Block
 from reviews.importing.fields import Field, fields_in, value_of
 from reviews.importing.model import ParsedFinding, Severity, Status
-from reviews.importing.paths import paths_in
+from reviews.importing.paths import code_links, paths_in
 from reviews.importing.recognisers import Candidate
 from reviews.importing.recognisers.columns import meanings_of
 from reviews.importing.recognisers.status_tables import Standing
@@ -292,7 +292,8 @@ def _evident(candidate: Candidate) -> tuple[str, ...]:
             first = paths_in(_SENTENCE.split(field.value, maxsplit=1)[0], labelled=False)
             if field.meaning == "issue" and first:
                 return first
-        return paths_in(candidate.title, labelled=False) or tuple(dict.fromkeys(_deeper(candidate)))
+        named = paths_in(candidate.title, labelled=False) or tuple(dict.fromkeys(_deeper(candidate)))
+        return named or _linked(candidate)
     if candidate.block is not None:
         return paths_in(candidate.block.text, labelled=False)
     return paths_in(" ".join(value for _, value in candidate.cells), labelled=False)
@@ -329,6 +330,15 @@ def _deeper(candidate: Candidate) -> Iterator[str]:
             elif block.kind == "item":
                 leading = _LEADING_PATH.match(block.text)
                 yield from paths_in(leading[0], labelled=True) if leading else ()
+
+
+def _linked(candidate: Candidate) -> tuple[str, ...]:
+    """The links to code of the first block under the heading that has any."""
+    for block in candidate.section.all_blocks():
+        links = code_links(block.text) if block.kind in ("paragraph", "item") else ()
+        if links:
+            return links
+    return ()
 
 
 def _opening(block: Block) -> str:

@@ -55,6 +55,8 @@ class Section:
     parent: Section | None = None
     blocks: list[Block] = field(default_factory=list)
     children: list[Section] = field(default_factory=list)
+    # Whether it is an area that was looked at: asked by every heading beside it, found out once.
+    area: bool | None = None
 
     def walk(self) -> Iterator[Section]:
         yield self

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from reviews.importing.document import PSEUDO_HEADING_LEVEL, Block, Section
 from reviews.importing.section_words import part_named
 from reviews.importing.titles import EMOJI, TitleParts, plain
 
 MAX_BESIDE = 16
+# Titles are asked about once by each recogniser and once by each heading beside them.
+KEPT = 4_096
 MAX_LABEL = 60
 MAX_TOLD = 4
 MIN_LEGEND = 3
@@ -19,7 +22,8 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
         "praise or a list of what was checked and found good",
         r"strengths?|working well|went well|well[- ]done|good practices?|best practices followed|"
         r"positives?|highlights|"
-        r"(?:what|things?)(?:'?s| is| was| i| we| that)? (?:good|great|work(?:s|ing|ed)|right|nice|fine|liked?|loved?|kept)(?: well)?|verified (?:clean|correct|ok)|items verified(?: .*)?|"
+        r"(?:what|things?)(?:'?s| is| was| i| we| that)? (?:good|great|work(?:s|ing|ed)|right|nice|"
+        r"fine|liked?|loved?|kept)(?: well)?|verified (?:clean|correct|ok)|items verified(?: .*)?|"
         r"looks? good|pros\b|achievements|"
         r"accomplishments|what we (?:kept|removed)|done right|clean (?:areas|bill)|passed checks?|no "
         r"issues? found|"
@@ -49,11 +53,11 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         "a template or guidance",
-        r"templates?|how to .*|guidelines?|instructions?|report(?:ing)? (?:new|a) (?:bug|issue).*|update "
+        r"templates?|how to .*|trouble-?shooting(?: .*)?|guidelines?|instructions?|report(?:ing)? (?:new|a) (?:bug|issue).*|update "
         r"(?:bug|issue) status|"
         r"usage|getting started|prohibited patterns|required questions|what to look for|review "
         r"(?:checklist|criteria|process)|"
-        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|example "
+        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|(?:code |usage )?examples?|example "
         r"(?:report|finding).*",
     ),
     (
@@ -67,7 +71,8 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         "a record of changes",
-        r"files? (?:modified|changed|created|touched|deleted|updated|affected by.*)|change ?log|changes? "
+        r"files? (?:modified|changed|created|touched|deleted|updated|affected by.*|"
+        r"(?:that )?need(?:ing)? .*|to (?:be )?\w+)|change ?log|changes? "
         r"(?:made|summary|applied|log)|"
         r"work ?log|commits?(?: addressing.*)?|"
         r"revision history|version history|history|document history|timeline|corrections?(?: to .*)?|"
@@ -94,7 +99,8 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ),
 )
 _RECAPS = (
-    r"(?:executive |review |final |overall )?summary(?: of findings)?|(?:[\w&/'-]+ ){0,2}(?:status|score|health|module|"
+    r"(?:executive |review |final |overall )?summary(?: of findings)?|"
+    r"(?:[\w&/'-]+ ){0,2}(?:status|score|health|module|"
     r"component|progress|completion|task|work|quality|project) summary(?: table)?|conclusions?|final (?:verdict|"
     r"assessment|thoughts|notes?|recommendation)|"
     r"verdict|tl;?dr|at a glance|quick (?:index|summary|reference)|sammanfattning|slutsats|"
@@ -121,7 +127,8 @@ _PLANS = (
     r"rekommendationer.*|empfehlungen.*|рекомендации.*|recomendaciones|recomendações|recommandations|next|建议|"
     r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|"
     r"improvements|considerations|enhancements)|"
-    r"top[- ]?(?:\d+|three|five|ten)\b.*|strategic .*|lessons learned|areas for (?:enhancement|improvement)|nice to haves?"
+    r"top[- ]?(?:\d+|three|five|ten)\b.*|strategic .*|lessons learned|areas for (?:enhancement|"
+    r"improvement)|nice to haves?"
 )
 _HARD = tuple(
     (reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS
@@ -129,8 +136,8 @@ _HARD = tuple(
 # The same parts, named in other languages.
 _ELSEWHERE = dict(
     zip(
-        ("praise", "legend", "method", "checklist", "record", "numbers", "questions"),
-        (_HEADINGS[at][0] for at in (0, 1, 2, 4, 5, 6, 7)),
+        ("praise", "legend", "method", "examples", "checklist", "record", "numbers", "questions"),
+        (_HEADINGS[at][0] for at in range(8)),
         strict=True,
     )
 )
@@ -143,7 +150,9 @@ _WITH_PROBLEMS = re.compile(
 )
 _TITLE_OF_GUIDE = re.compile(
     r"\b(?:contract|template|guidelines?|guide|policy|playbook|how (?:to|we|i|you)|standards?|style ?guide|runbook|"
-    r"submitting|contributing|readme|process|prompt|instructions)\b",
+    r"submitting|contributing|readme|process|prompt|instructions|check-?list|change-?log|release notes|tutorial|manual|anleitung|leitfaden|richtlinien?|"
+    r"guía|guia|handleiding|richtlijn\w*|instrukcja|przewodnik|vägledning|riktlinjer|руководство|инструкция|памятка|"
+    r"регламент|посібник|інструкція)\b|指南|手册|教程|ガイド|手順|マニュアル|가이드|안내서|지침",
     re.IGNORECASE,
 )
 _PART = re.compile(
@@ -154,8 +163,8 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
-    r"^(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[(?:[A-Za-z][^\]]{0,80}|\.{2,}|…)\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|"
-    r"\.{3,}|…|_{3,}|tbd|todo|xxx+)[.:]?$",
+    r"^(?:(?:[\w#\s]{0,20}[:\-]?\s*)?(?:\[(?:[A-Za-z][^\]]{0,80}|\.{2,}|…)\]|<[A-Za-z][^>]{0,80}>|\{\{?[^}]{1,80}\}\}?|"
+    r"\.{3,}|…|_{3,})|(?:[\w#\s]{0,20}[:\-]\s*)?(?:tbd|todo|xxx+))[.:]?$",
     re.IGNORECASE,
 )
 _NOTHING = re.compile(
@@ -163,13 +172,15 @@ _NOTHING = re.compile(
     r"vulnerabilities|defects?|blockers?)"
     r"(?: (?:found|identified|detected|remain\w*|at this time|reported))?|no .{0,60} (?:found|identified|"
     r"detected)|-+|—|keine?|inga|нет|aucune?|"
-    r"не (?:выявлено|обнаружено|найдено)|не (?:виявлено|знайдено)|відсутні|отсутствуют|nie (?:stwierdzono|znaleziono)|brak|"
+    r"не (?:выявлено|обнаружено|найдено)|не (?:виявлено|знайдено)|відсутні|отсутствуют|"
+    r"nie (?:stwierdzono|znaleziono)|brak|"
     r"ningun[oa]s?|nenhuma?|nessun[oa]?|geen|inget|rien|无|未发现|なし|没有|없음)\b\s*(?:[.!(—–:-].*|$)",
     re.IGNORECASE,
 )
 _GOOD_MARK = re.compile(
     r"^\s*(?:\[[ xX]\]\s*)?[*_~`]*\s*(?:✅|☑|✔|✓|👍|🟢 ok|\(ok\)|PASS\b|\[PASS\]|✨|🎉)", re.IGNORECASE
 )
+_BAD_MARK = re.compile(r"^\W{0,6}[\u26a0\u274c\U0001f534]|[\u26a0\u274c\U0001f534]\ufe0f?\W*$")
 _COUNT = re.compile(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$")
 _COUNTED = re.compile(
     r"^\W{0,4}(?:\d{1,3}|no|zero|one|two|three|four|five)\b\W{0,4}(?:[\w-]+\s+){0,3}"
@@ -179,6 +190,20 @@ _COUNTED = re.compile(
 )
 _GOOD_END = re.compile(r"(?<!fixed)(?<!done)(?<!resolved)(?<!closed)[\s.)*]\s*[✅☑✔]\ufe0f?\s*$", re.I)
 _NON_FINDING = re.compile(r"^[\[(]\s*(?:non[- ]finding|not an? (?:issue|bug|finding)|no (?:issue|finding)|ok\b)", re.I)
+_NEXT = re.compile(
+    r"^(?:recommended |suggested |immediate )?(?:next|following) (?:steps?|actions?)\b|"
+    r"^nächste schritte|^prochaines étapes|"
+    r"^próximos pas|^prossimi passi|^volgende stappen|^nästa steg|^(?:następne|kolejne) kroki|^следующие шаги|"
+    r"^наступні кроки|^下一步|^后续步骤|^次のステップ|^다음 단계",
+    re.IGNORECASE,
+)
+_CLEAN_STATUS = re.compile(
+    r"^\W*(?:no (?:\w+ )?(?:errors?|issues?|problems?|findings?)\b.{0,40}|clean|ok|pass(?:ed)?|"
+    r"good|healthy|excellent|compliant|"
+    r"secure|safe|verified(?: (?:ok|clean|correct))?|none found|in ordnung|bon|correcto|correto|"
+    r"нормально|正常|良好|양호)\W*$",
+    re.IGNORECASE,
+)
 _PRAISE = _HEADINGS[0][0]
 _DECISION = re.compile(
     r"^(?:decision|entscheidung|décision|decisión|decisão|decisione|beslissing|besluit|beslut|decyzja|决定|決定|결정)$",
@@ -186,7 +211,8 @@ _DECISION = re.compile(
 )
 _CLEAN_END = re.compile(
     r"(?:^|[.!:;)。]\s*|[—–-]\s+)(?:no (?:real )?(?:issues?|problems?|findings?|vulnerabilit\w+|action)"
-    r"(?: (?:found|here|needed|required|identified))?|not (?:applicable|vulnerable|exploitable|an issue|a problem|affected)|"
+    r"(?: (?:found|here|needed|required|identified))?|not (?:applicable|vulnerable|exploitable|"
+    r"an issue|a problem|affected)|"
     r"none found|nothing found|n/a|works as (?:intended|designed)|by design|kein (?:problem|befund|mangel)|"
     r"keine (?:probleme|mängel|befunde)|nicht betroffen|aucun problème|non applicable|sin (?:problemas|hallazgos)|"
     r"no aplica|sem problemas|não se aplica|nessun problema|geen probleem|inget problem|inga problem|brak problemów|"
@@ -194,13 +220,18 @@ _CLEAN_END = re.compile(
     re.IGNORECASE,
 )
 _DEFINES = re.compile(
-    r"\b(?:must be|must fix|should be|may be|can wait|optional|before merge|before release|defects?|failures?|immediate(?:ly)?|"
+    r"\b(?:must be|must fix|should be|may be|can wait|optional|before merge|before release|"
+    r"defects?|failures?|immediate(?:ly)?|"
     r"sofort|muss|sollte|doit|debe|deve|moet|måste|musi|должн\w+)\b|必须|应当",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"`|\w/\w|\.\w{1,4}:\d|\(\)|\w\.(?:py|js|ts|go|rs|java|rb|php|cs|c|cpp|sql|ya?ml|json|html|css|sol)\b")
-_FIX_STEP = re.compile(r"^(?:fix|correction|correctif|korrektur|correção|corrección|исправление|修复)\s*#?\d{1,2}\b", re.IGNORECASE)
-_LEAD = re.compile(rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|{EMOJI}|\s|[*_#:–—-])+")
+_PLACE = re.compile(
+    r"`|\w/\w|\.\w{1,4}:\d|\(\)|\w\.(?:py|js|ts|go|rs|java|rb|php|cs|c|cpp|sql|ya?ml|json|html|css|sol)\b"
+)
+_FIX_STEP = re.compile(
+    r"^(?:fix|correction|correctif|korrektur|correção|corrección|исправление|修复)\s*#?\d{1,2}\b", re.IGNORECASE
+)
+_LEAD = re.compile(rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|[一二三四五六七八九十]{{1,3}}[、.．]|[IVX]{{1,4}}[.)]\s+|{EMOJI}|\s|[*_#:–—-])+")
 
 
 def heading_words(title: str) -> str:
@@ -211,6 +242,7 @@ def heading_words(title: str) -> str:
     return without or text
 
 
+@lru_cache(maxsize=KEPT)
 def decoy_heading(title: str) -> str | None:
     """Why nothing under this heading is a finding, unless it carries the author's own ref."""
     text = heading_words(title)
@@ -265,6 +297,12 @@ def ends_good(raw: str) -> bool:
 
 def reviewed_area(section: Section) -> bool:
     """A heading over praise, or over a mix of check marks and warnings, names what was looked at, not a problem."""
+    if section.area is None:
+        section.area = _looked_at(section)
+    return section.area
+
+
+def _looked_at(section: Section) -> bool:
     if _has_praise(section):
         return True
     items = [block for block in section.all_blocks() if block.kind == "item"]
@@ -306,8 +344,20 @@ def step_of_fixing(title: str) -> bool:
     return bool(_FIX_STEP.match(heading_words(title)))
 
 
+def next_steps(section: Section) -> bool:
+    """`Next steps`: what is to be done, in which nothing is found."""
+    return any(_NEXT.search(heading_words(part.title)) for part in (section, *section.ancestors()))
+
+
+def clean_status(value: str) -> bool:
+    """`Status: CLEAN`, `Status: no errors found`: the state of something that was looked at."""
+    return bool(_CLEAN_STATUS.match(plain(value.split("\n")[0])))
+
+
 def among_areas(section: Section) -> bool:
-    """The heading, or most of the headings beside it, name areas that were looked at."""
+    """The heading, or most of the headings beside it, name areas that were looked at; one marked as bad does not."""
+    if _BAD_MARK.search(section.title):
+        return False
     if reviewed_area(section):
         return True
     siblings = section.parent.children[:MAX_BESIDE] if section.parent else []

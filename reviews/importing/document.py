@@ -25,6 +25,7 @@ from reviews.importing.blocks import (
     Section,
 )
 from reviews.importing.frontmatter import FrontMatter, read_front_matter
+from reviews.importing.levels import counted_lines, levelled
 from reviews.importing.model import BadInput
 from reviews.importing.plain_text import as_markdown
 from reviews.importing.shapes import shaped
@@ -75,7 +76,16 @@ def read_document(text: str) -> Document:
             f"The document has {parts} headings, list items and table rows; the limit is {MAX_PARTS}.",
         )
     blocks = _Reader(tokens, bounded, origin).read()
-    return Document(text, lines, front, _sections(shaped(blocks, lines), len(lines)))
+    pieces = levelled(counted_lines(shaped(blocks, lines)))
+    listed = sum(
+        1 for piece in pieces if isinstance(piece, Heading) or (isinstance(piece, Block) and piece.kind == "item")
+    )
+    # Lines without the marks of a list may be items, too.
+    if listed > MAX_PARTS:
+        raise BadInput(
+            "too_many_parts", f"The document has {listed} headings and list items; the limit is {MAX_PARTS}."
+        )
+    return Document(text, lines, front, _sections(pieces, len(lines)))
 
 
 class _Reader:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from reviews.importing.decoys import part_heading
-from reviews.importing.document import Block, Section
+from reviews.importing.document import PSEUDO_HEADING_LEVEL, Block, Section
 from reviews.importing.titles import plain
 from reviews.importing.vocabulary import label_meaning
 
@@ -44,8 +44,9 @@ def fields_of(section: Section) -> tuple[Field, ...]:
                 value = "\n".join(_text_of(part.blocks))
                 found.append(Field(plain(part.title).strip(" :"), meaning, value, part.line))
             else:
-                found.extend(replace(field, line=part.line) for field in _said_in_heading(part.title))
-        found.extend(fields_in(part.blocks))
+                found.extend(replace(field, line=part.line) for field in said_in_heading(part.title))
+        # A record is a finding of its own, not a part of what the heading names.
+        found.extend(fields_in(block for block in part.blocks if not block.record))
         if len(found) > MAX_FIELDS:
             break
     return tuple(found[:MAX_FIELDS])
@@ -54,16 +55,23 @@ def fields_of(section: Section) -> tuple[Field, ...]:
 def _parts(section: Section) -> Iterator[Section]:
     yield section
     for child in section.children:
-        if label_meaning(plain(child.title)) is not None or part_heading(child.title) or says_field(child.title):
+        named = label_meaning(plain(child.title)) is not None or part_heading(child.title) or says_field(child.title)
+        if named or lead_in(child):
             yield from _parts(child)
+
+
+def lead_in(section: Section) -> bool:
+    """A bold line that ends in a colon leads to what follows; it is no title."""
+    return section.level >= PSEUDO_HEADING_LEVEL and section.title.rstrip("*_ ").endswith((":", "："))
 
 
 def says_field(title: str) -> bool:
     """A sub-heading that is a field in itself, such as `### Severity: low`."""
-    return bool(_said_in_heading(title))
+    return bool(said_in_heading(title))
 
 
-def _said_in_heading(title: str) -> tuple[Field, ...]:
+def said_in_heading(title: str) -> tuple[Field, ...]:
+    """The field that a heading such as `## Severity: low` is in itself."""
     match = _HEADING_FIELD.match(plain(title)[:MAX_FIELD_LINE])
     meaning = label_meaning(match[1]) if match else None
     if match is None or meaning not in _IN_HEADINGS:

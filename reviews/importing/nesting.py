@@ -29,22 +29,22 @@ def _adopt(parent: Section, heads: set[int]) -> None:
         if head is not None and child.index not in heads and child.level == head.level:
             run.append(child)
             continue
-        kept.extend(_settle(head, run))
+        kept.extend(_settle(head, run, between=child.index in heads))
         run, head = [], child if child.index in heads else None
         kept.append(child)
-    kept.extend(_settle(head, run))
+    kept.extend(_settle(head, run, between=False))
     parent.children[:] = kept
 
 
-def _settle(head: Section | None, run: Sequence[Section]) -> Sequence[Section]:
-    """The part of the run that stays beside the head: what follows the last of the head's parts."""
+def _settle(head: Section | None, run: Sequence[Section], *, between: bool) -> Sequence[Section]:
+    """What stays beside the head: after the last finding, whatever follows the last part with a known name."""
     if head is None:
         return run
     known = [at for at, section in enumerate(run) if label_meaning(plain(section.title)) is not None]
     if len(known) < MIN_PARTS:
         return run
     last = known[-1] + 1
-    while last < len(run) and not _closes(run[last]):
+    while between and last < len(run) and not _closes(run[last]):
         last += 1
     for section in run[:last]:
         section.parent = head

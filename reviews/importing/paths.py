@@ -65,11 +65,16 @@ def paths_in(text: str, *, labelled: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
+def code_links(text: str) -> tuple[str, ...]:
+    """The addresses in a text that lead to a file of a repository."""
+    found = (match[0].rstrip(".,;:*_") for match in _LINK_TO_CODE.finditer(text[:MAX_PATH_TEXT]))
+    return tuple(dict.fromkeys(found))[:MAX_PATHS]
+
+
 def _candidates(text: str, labelled: bool) -> Iterator[str]:
     rest: list[str] = []
     last = 0
-    for match in _LINK_TO_CODE.finditer(text):
-        yield match[0].rstrip(".,;:*_")
+    yield from code_links(text)
     text = _LINK_TO_CODE.sub(" ", text)
     for match in _TICKED.finditer(text):
         inside = _INSIDE.match(match[1].strip())

@@ -62,7 +62,7 @@ def _marked(line: str, marks: Sequence[re.Pattern[str]]) -> str:
     match = _BRACKETED.match(line) or (_SQUARE.match(line) if _SQUARE in marks else None)
     if match is None:
         match = _WIDE.match(line)
-        if match and not _EAST.search(line[:40]):
+        if match and "、" not in match[0] and not _EAST.search(line[:40]):
             match = None
     if match is not None:
         return f"{match[1]}{int(match[2])}. {line[match.end() :]}"
@@ -78,6 +78,9 @@ def _underlines(lines: Sequence[str], at: int) -> bool:
     if at == 0 or not _RULE.match(rule) or len(rule) < MIN_RULE:
         return False
     title = lines[at - 1].strip()
+    banner = at >= 2 and lines[at - 2].rstrip() == rule
+    if banner:
+        return 0 < len(title) <= MAX_TITLE
     alone = at == 1 or not lines[at - 2].strip() or bool(_RULE.match(lines[at - 2]))
     wide = len(title) + len(_EAST.findall(title))
     return alone and 0 < len(title) <= MAX_TITLE and not _RULE.match(title) and abs(len(rule) - wide) <= 2 + wide // 5
@@ -89,9 +92,8 @@ def _title_rules(bodies: Sequence[str], result: list[str]) -> None:
             continue
         if at >= 2 and bodies[at - 2] and bodies[at - 2].rstrip() == line.rstrip():
             result[at - 2] = ""
-        numbered = _NUMBERED.match(bodies[at - 1])
-        if numbered:
-            # By the letter of CommonMark this is a list item over a rule.
-            result[at - 1], result[at] = f"{'#' if line[0] == '=' else '##'} {numbered[0].strip()}", ""
+        if _NUMBERED.match(bodies[at - 1]) or bodies[at - 1].startswith("    "):
+            # By the letter of CommonMark this is a list item, or code, over a rule.
+            result[at - 1], result[at] = f"{'#' if line[0] == '=' else '##'} {bodies[at - 1].strip()}", ""
         elif line[0] not in "=-" or len(line.rstrip()) == MIN_RULE:
             result[at] = "-" * max(MIN_RULE + 1, len(line.rstrip()))

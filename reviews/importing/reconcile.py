@@ -6,12 +6,17 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
+from reviews.importing import decoys
+from reviews.importing.complaints import complains
+from reviews.importing.grounds import grounded
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers import RECOGNISERS, Candidate, siblings
 from reviews.importing.refs import refs_in
 from reviews.importing.regions import Outline
 from reviews.importing.similarity import Comparer, normal
+from reviews.importing.wholes import TEMPLATE
 
 MAX_COMPARISONS = 60_000
 COMPARED_LETTERS = 12_000_000
@@ -19,8 +24,10 @@ MAX_TWINS = 4
 MAX_INSIDE = 60
 SURE = 0.6
 NAMED = 2
+CLEARED = frozenset({"the author calls it clean", "a decision", "a question", "a template's placeholder"})
 ENOUGH = 5
 TAGGED = 0.8
+MIN_VIEWS = 3
 WEAK_HEADING = 0.76
 
 
@@ -42,8 +49,9 @@ def select(outline: Outline) -> Selection:
     headings = _without_nested([c for c in candidates if c.shape == "heading"])
     others = [c for c in candidates if c.shape != "heading"]
     headings = _without_categories(headings, others)
-    others = _outside(others, headings)
-    standing, aside = _by_tier(_without_overviews(_numbers_as_refs([*headings, *others])))
+    others = _not_under_clean(_outside(others, headings), left_out)
+    others = grounded([*headings, *others], outline)
+    standing, aside = _by_tier(_without_views(_without_overviews(_numbers_as_refs(others))))
     chosen, merged = _merge(standing)
     return Selection(tuple(chosen), merged, _left_out(left_out, chosen), tuple(aside))
 
@@ -57,7 +65,9 @@ def _gather(outline: Outline) -> tuple[list[Candidate], list[LeftOut]]:
                 left.append(proposal)
                 continue
             known = best.get(proposal.line_start)
-            if known is None or proposal.weight > known.weight:
+            if outline.region(outline.document.root).decoy == TEMPLATE:
+                left.append(LeftOut(proposal.line_start, proposal.line_end, proposal.title[:200], TEMPLATE))
+            elif known is None or proposal.weight > known.weight:
                 best[proposal.line_start] = proposal
     refused = {
         piece.line_start
@@ -121,6 +131,20 @@ def _outside(others: Sequence[Candidate], headings: Sequence[Candidate]) -> list
     return kept
 
 
+def _not_under_clean(others: Sequence[Candidate], left_out: Sequence[LeftOut]) -> list[Candidate]:
+    """What stands under a heading that the author calls clean, or a decision, says why."""
+    # Pieces nest or follow each other, so the furthest end so far tells whether a line is covered.
+    pieces = sorted((p.line_start, p.line_end) for p in left_out if p.reason in CLEARED and p.line_end > p.line_start)
+    starts = [start for start, _ in pieces]
+    ends = list(accumulate((end for _, end in pieces), max))
+    kept = []
+    for candidate in others:
+        at = bisect_left(starts, candidate.line_start) - 1
+        if at < 0 or ends[at] < candidate.line_start or candidate.parts.ref is not None:
+            kept.append(candidate)
+    return kept
+
+
 def _numbers_as_refs(candidates: Sequence[Candidate]) -> list[Candidate]:
     """A plain number is a ref only when the author numbers the findings once through the document."""
     numbered = [c for c in candidates if c.parts.number and c.parts.ref is None and c.shape != "item" and c.tier == 1]
@@ -143,6 +167,29 @@ def _without_overviews(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in candidates if c.parts.ref is not None or c.shape == "heading" or _named(c, known) < NAMED]
 
 
+def _without_views(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Where the author rates or names what is wrong, a list that does neither and complains of little is no part of it."""
+    rated = [c for c in candidates if _rated(c) or (c.shape == "heading" and c.parts.ref is not None)]
+    if len(rated) * 2 < len(candidates):
+        return list(candidates)
+    lists: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        if candidate.shape == "item":
+            lists.setdefault(candidate.section.index, []).append(candidate)
+    views = {
+        index
+        for index, listed in lists.items()
+        if len(listed) >= MIN_VIEWS
+        and not any(_rated(c) or c.parts.status for c in listed)
+        and sum(1 for c in listed if complains(c.title)) * MIN_VIEWS < len(listed)
+    }
+    return [c for c in candidates if c.shape != "item" or c.section.index not in views]
+
+
+def _rated(candidate: Candidate) -> bool:
+    return (candidate.parts.severity or candidate.region.severity) is not None
+
+
 def _named(candidate: Candidate, known: set[str]) -> int:
     text = candidate.block.text if candidate.block is not None else " ".join(value for _, value in candidate.cells)
     return len(known.intersection(refs_in(text)))
@@ -157,20 +204,28 @@ def _by_tier(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Can
             break
         if tier == 3 and standing:
             break
-        next_best = [c for c in candidates if c.tier == tier]
-        told = [c for c in next_best if c.region.kind not in ("plan", "recap")]
-        # What is wrong comes before what to do about it.
-        standing.extend(told if tier == 2 and told else next_best)
+        of_tier = [c for c in candidates if c.tier == tier]
+        standing.extend(_next_best(of_tier) if tier == 2 else of_tier)
     lines = {c.line_start for c in standing}
     aside = [c for c in candidates if c.line_start not in lines]
     return sorted(standing, key=lambda c: c.line_start), aside
 
 
+def _next_best(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """What is wrong comes before what to do about it, unless the author rates what is to be done."""
+    planned = [c for c in candidates if c.region.kind in ("plan", "recap")]
+    told = [c for c in candidates if c.region.kind not in ("plan", "recap")]
+    rated = [c for c in planned if c.region.severity is not None or c.parts.severity is not None]
+    return (planned if len(rated) * 2 > len(planned) else told) if planned and told else candidates
+
+
 def _told_again(candidate: Candidate) -> bool:
-    """A bullet of a conclusion sums up; with neither ref nor severity it names no finding of its own."""
+    """A bullet of a conclusion or of next steps, with neither ref nor severity, names no finding of its own."""
     if candidate.shape != "item" or candidate.parts.ref is not None or candidate.parts.severity is not None:
         return False
     kind = candidate.region.kind
+    if kind == "plan" and decoys.next_steps(candidate.section):
+        return True
     return kind == "recap" and not candidate.region.group or (candidate.tier == 3 and kind == "plan")
 
 

@@ -1,4 +1,4 @@
-"""Lines that open a record without a list mark: `a.py:12: ...`, `[BUG] ...`, `🔴 ...`, `nit: ...`, `issue (blocking): ...`."""
+"""Lines that open a record without a list mark: `a.py:12: ...`, `[BUG] ...`, `nit: ...`, `issue (blocking): ...`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _WANTED = (
     "fehler|hinweis|vorschlag|mangel|problème|erreur|remarque|problema|error|sugerencia|sugestão|erro|errore|"
     "suggerimento|fel|förslag|fout|suggestie|błąd|uwaga|баг|ошибка|замечание|предложение|помилка|问题|建议|問題|提案|문제|제안"
 )
-_SAID = "praise|question|thought|note|q|fyi|kudos|lob|frage|notiz|pregunta|nota|pergunta|domanda|fråga|vraag|вопрос|질문|质疑|质問"
+_SAID = (
+    "praise|question|thought|note|q|fyi|kudos|lob|"
+    "frage|notiz|pregunta|nota|pergunta|domanda|fråga|vraag|вопрос|질문|质疑|质問"
+)
 COMMENT = re.compile(
     rf"^(?:[^\w\s*`\[]{{1,3}}\s*)?(?P<bold>\*\*|__)?(?P<label>{_WANTED}|{_SAID})"
     r"(?:\s*[(（\[](?P<with>[^()\[\]\n]{1,60})[)）\]])?(?:(?P=bold))?\s*[:：](?:\*\*|__)?\s+(?=\S)",
@@ -31,7 +34,8 @@ PLACE = re.compile(
     r"(?P<gap>\s*(?:[:：]|—|–|-{1,2}(?=\s)|\|)\s*|\s{2,}|\s+(?=\[))(?=\S)"
 )
 LINE = re.compile(
-    r"^(?:line|lines|l\.|l|zeile|ligne|línea|linha|riga|rad|regel|строка|стр\.|第)\s?(?P<line>\d{1,6}(?:\s?[-–]\s?\d{1,6})?)\s?行?\s*[:：—–-]\s*(?=\S)",
+    r"^(?:line|lines|l\.|l|zeile|ligne|línea|linha|riga|rad|regel|строка|стр\.|"
+    r"第)\s?(?P<line>\d{1,6}(?:\s?[-–]\s?\d{1,6})?)\s?行?\s*[:：—–-]\s*(?=\S)",
     re.I,
 )
 TAG = re.compile(r"^\[(?P<tag>[A-ZА-Я][A-ZА-Я ]{1,20})\]\s*[:—–-]{0,2}\s*(?=\S)")
@@ -41,7 +45,8 @@ _COLON = re.compile(r"^\s*(?:\([^()\n]{1,40}\))?\s*[*_\])]{0,3}\s*[:：—–|-]
 
 COMMIT = re.compile(r"^(?:[0-9a-f]{4,40}|r\d{1,6})(?:\s*[:—–-])?\s+(?=\S)")
 KIND = re.compile(
-    r"^(?P<kind>BUG|PERF|SEC(?:URITY)?|DOCS?|TESTS?|STYLE|FIXME|TODO|NIT|WARN(?:ING)?|ERROR|INFO|CRITICAL|HIGH|MEDIUM|LOW|"
+    r"^(?P<kind>BUG|PERF|SEC(?:URITY)?|DOCS?|TESTS?|STYLE|FIXME|TODO|NIT|WARN(?:ING)?|ERROR|INFO|CRITICAL|"
+    r"HIGH|MEDIUM|LOW|"
     r"ISSUE|TYPO|RACE|LEAK|API|UX|BLOCKER|MAJOR|MINOR)\b\s*[:—–-]?\s+(?=\S)"
 )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Literal
 
 from reviews.importing import decoys
+from reviews.importing.blocks import LEAD_LEVEL
+from reviews.importing.complaints import of_bugs, of_review
 from reviews.importing.document import PSEUDO_HEADING_LEVEL, Document, Section
 from reviews.importing.model import Severity, Status
 from reviews.importing.nesting import adopt
@@ -21,19 +24,27 @@ from reviews.importing.vocabulary import (
     word_set,
     words_of,
 )
+from reviews.importing.wholes import whole_of
 
 Kind = Literal["neutral", "findings", "plan", "recap", "decoy"]
+Said = tuple[Severity | None, str | None, Status | None]
 
-MAX_GROUP_WORDS = 12
+MAX_GROUP_WORDS = 8
+OPENING = 12
+MAX_TITLE_LINE = 100
 MIN_AGAIN = 3
 MIN_UNDER = 2
+MAX_BESIDE = 60
+MIN_OWN = 4
+MAX_SAID = 2
+KEPT = 4_096
 
 _GROUP_NOUNS = word_set(
     """
     issue issues finding findings problem problems bug bugs concern concerns vulnerability
     vulnerabilities defect defects risks weaknesses gaps flaws blockers observations improvements
     recommendations debt limitations warnings errors bottlenecks smells nits nitpicks suggestions
-    deficiencies shortcomings violations anomalies hotspots fixes items ошибки баги проблемы уязвимости
+    deficiencies remarks shortcomings violations anomalies hotspots fixes items ошибки баги проблемы уязвимости
     замечания probleme schwachstellen mängel fehler brister problem fynd anmärkningar problèmes
     problemas hallazgos achados vulnerabilidades 问题 缺陷 漏洞
     """
@@ -52,6 +63,13 @@ _GROUP_FILLER = _GROUP_NOUNS | word_set(
     this
     """
 )
+_RATING_NOUNS = word_set("severity priority risk impact level class tier")
+# `Bug Rate`, `Issue Workflow`: the noun only says of what kind the next one is, unless that means a list.
+_SINGULAR = word_set("issue finding problem bug concern vulnerability defect")
+_LISTING = word_set(
+    "list lists details detail report reports summary overview breakdown analysis log tracker inventory register "
+    "catalog catalogue index table descriptions titles # no number from under with"
+)
 _FINDING_PHRASES = re.compile(
     r"\b(?:tech(?:nical)? debt|known (?:bugs?|issues?|problems?|limitations?)|security (?:considerations?|"
     r"concerns?|issues?)|"
@@ -65,10 +83,20 @@ _FINDING_PHRASES = re.compile(
 )
 # The title of a document that is nothing but a list of problems.
 _INVENTORY = re.compile(
-    r"\b(?:known|open|outstanding|current) (?:\w+ )?(?:bugs?|issues?|problems?|defects?|limitations?)\b|\bbug (?:list|tracker)\b|"
-    r"\bbekannte (?:fehler|probleme|einschränkungen)|\b(?:problèmes|bogues|bugs) connus|\b(?:problemas|errores) conocidos|"
-    r"\b(?:problemas|erros) conhecidos|\bproblemi noti|\bbekende problemen|\bkända (?:fel|problem)|\bznane (?:błędy|problemy)|"
-    r"известные (?:проблемы|ошибки|баги)|відомі (?:проблеми|помилки)|已知(?:问题|缺陷)|既知の(?:問題|不具合)|알려진 문제",
+    r"\b(?:known|open|outstanding|current) (?:\w+ )?(?:bugs?|issues?|problems?|defects?|"
+    r"limitations?)\b|\bbug (?:list|tracker)\b|"
+    r"\bbekannte (?:fehler|probleme|einschränkungen)|\b(?:problèmes|bogues|bugs) connus|"
+    r"\b(?:problemas|errores) conocidos|"
+    r"\b(?:problemas|erros) conhecidos|\bproblemi noti|\bbekende problemen|\bkända (?:fel|"
+    r"problem)|\bznane (?:błędy|problemy)|"
+    r"известные (?:проблемы|ошибки|баги)|відомі (?:проблеми|помилки)|已知(?:问题|缺陷)|"
+    r"既知の(?:問題|不具合)|알려진 문제",
+    re.IGNORECASE,
+)
+_FOUND = re.compile(
+    r"^(?:(?:what )?(?:i|we) )?(?:have )?(?:found|noticed|spotted)(?: so far| here)?$|"
+    r"^(?:gefunden|aufgefallen|trouvé|encontrado|"
+    r"hallado|trovato|gevonden|hittat|znaleziono|найдено|обнаружено|знайдено)$",
     re.IGNORECASE,
 )
 _NOT_A_GROUP = re.compile(r"[`=]|\(\)|\bwithout\b|\bnot\b|\bno\b|\bcan\b|\bdoes\b", re.IGNORECASE)
@@ -113,6 +141,9 @@ class Outline:
     weak: frozenset[str]
     again: frozenset[str] = frozenset()
     inventory: bool = False
+    of_review: bool = False
+    # What several recognisers need of the document and one of them has read.
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def comes_again(self, section: Section) -> bool:
         """The same heading stands over several sections: it names a part of each, not a problem."""
@@ -141,33 +172,53 @@ def outline_of(document: Document) -> Outline:
     counts = Counter(found.title.lower() for found in parts.values() if found.ref is None and found.title)
     again = frozenset(title for title, count in counts.items() if count >= MIN_AGAIN)
     first = next((section.title for section in sections if section.parent is not None), "")
-    outline = Outline(document, parts, regions, weak, again, bool(_INVENTORY.search(first)))
+    outline = Outline(
+        document, parts, regions, weak, again, bool(_INVENTORY.search(first)), _calls_itself_review(document)
+    )
     only_title = sum(1 for section in sections if section.level == 1) == 1
+    titled = next((section.title for section in sections if section.level == 1), "")
+    whole = whole_of(document, titled, counts=_counts_its_own(outline))
     for section in sections:
-        regions[section.index] = _region(section, outline, only_title)
+        regions[section.index] = _region(section, outline, only_title, whole)
     return outline
 
 
-def _region(section: Section, outline: Outline, only_title: bool) -> Region:
+def _counts_its_own(outline: Outline) -> bool:
+    """Several headings or items bear refs: whatever the title says, the author lists things under names of their own."""
+    refs = {found.ref for found in outline.parts.values() if found.ref}
+    for section in outline.document.sections():
+        first = [block.text.split("\n")[0] for block in section.blocks if block.kind == "item"]
+        refs.update(ref for line in first if (ref := read_title(line, outline.weak).ref))
+        if len(refs) >= MIN_OWN:
+            return True
+    return len(refs) >= MIN_OWN
+
+
+def _calls_itself_review(document: Document) -> bool:
+    """The document calls itself a review, an audit, a list of bugs, in its first words."""
+    told = [line for line in document.lines[document.front.end :][:OPENING] if re.search(r"\w{3}", line)]
+    return any(len(line) < MAX_TITLE_LINE and of_bugs(line) for line in told[:2]) or of_review(
+        " ".join(line.strip() for line in document.lines[:OPENING])
+    )
+
+
+def _region(section: Section, outline: Outline, only_title: bool, whole: str | None) -> Region:
     if section.parent is None:
-        return Region()
+        return Region(kind="decoy", decoy=whole) if whole is not None else Region()
     above = replace(outline.region(section.parent), group=False, own=False)
     above = replace(above, above=above.kind)
     parts = outline.title(section)
     if section.level == 1 and only_title:
-        guide = decoys.guide_title(section.title) and not re.search(
-            r"finding|report|bugs\b|issues", section.title, re.I
-        )
-        return replace(above, kind="decoy", decoy="the document is guidance, not a review") if guide else above
+        return above
     if parts.ref is not None or above.kind == "decoy":
         return above
-    group = _group(section, parts, above)
+    group = _group(section, parts, above, outline.of_review)
     if group is not None:
         return group
     return _plain_region(section, parts, above, outline.region(section.parent).group)
 
 
-def _group(section: Section, parts: TitleParts, above: Region) -> Region | None:
+def _group(section: Section, parts: TitleParts, above: Region, review: bool) -> Region | None:
     """The region under a heading that is nothing but a severity or a status, or None."""
     if section.level >= PSEUDO_HEADING_LEVEL and label_meaning(section.title) is not None:
         return None
@@ -175,10 +226,12 @@ def _group(section: Section, parts: TitleParts, above: Region) -> Region | None:
     if severity is None and parts.severity is not None and _only_over_others(section, parts):
         severity, written = parts.severity, parts.severity_as_written
     status = group_status(section.title)
+    if severity is None:
+        severity, written, status = _as_those_beside(section, status)
     praised = parts.checked and not section_has_refs(section)
     if praised and (status == "fixed" or severity is not None):
         return replace(above, kind="decoy", decoy="a list of what is done", own=True)
-    if severity is None and status is None:
+    if severity is None and (status is None or (section.level == LEAD_LEVEL and not review)):
         return None
     kind: Kind = above.kind if above.kind in ("plan", "recap") else "findings"
     region = replace(above, kind=kind, group=True, own=True)
@@ -189,6 +242,41 @@ def _group(section: Section, parts: TitleParts, above: Region) -> Region | None:
     if status is not None:
         region = replace(region, status=status, status_reason=f'under the heading "{_category(section)}"')
     return region
+
+
+def _as_those_beside(section: Section, status: Status | None) -> Said:
+    """A heading with one severity word is a group where those beside it are, and it stands over a list, or where one of
+    them differs in nothing but that word: `Outstanding P1 - deferred, needs a decision`, `Low severity points`.
+    """
+    named = {word for word in words_of(section.title) if word in SEVERITY_WORDS}
+    beside = section.parent.children[:MAX_BESIDE] if section.parent is not None else []
+    planned = decoys.plan_heading(section.title) or (section.parent and decoys.plan_heading(section.parent.title))
+    if len(named) != 1 or planned or read_title(section.title).ref is not None:
+        return None, None, status
+    first = section.blocks[0].kind if section.blocks else None
+    pure = sum(1 for other in beside if _only_rates(other.title))
+    said = _said_of_severity(section.title)
+    alike = sum(1 for other in beside if other is not section and _said_of_severity(other.title) == said)
+    if not (alike and said and len(said) <= MAX_SAID) and not (pure >= MIN_UNDER and first in ("item", "table")):
+        return None, None, status
+    clauses = re.split(r"\s[—–-]\s|[,:;]\s", _without_severity(decoys.heading_words(section.title)))
+    told = [found for clause in clauses if (found := status_of(clause)) is not None]
+    told.sort(key=lambda found: found == "open")
+    word = next(iter(named))
+    return SEVERITY_WORDS[word], word, status or next(iter(told), None)
+
+
+@lru_cache(maxsize=KEPT)
+def _only_rates(title: str) -> bool:
+    return group_severity(title, read_title(title))[0] is not None
+
+
+@lru_cache(maxsize=KEPT)
+def _said_of_severity(title: str) -> tuple[str, ...]:
+    """What a heading with a severity word says beside it; nothing where it names none."""
+    words = words_of(decoys.heading_words(title))
+    rest = tuple(word for word in words if word not in SEVERITY_WORDS and word not in _RATING_NOUNS)
+    return rest if len(rest) < len(words) else ()
 
 
 def _only_over_others(section: Section, parts: TitleParts) -> bool:
@@ -205,7 +293,8 @@ def section_has_refs(section: Section) -> bool:
 
 def _plain_region(section: Section, parts: TitleParts, above: Region, in_group: bool) -> Region:
     decoy = decoys.decoy_heading(section.title)
-    if decoy is None and parts.checked and not in_group and section.level < PSEUDO_HEADING_LEVEL:
+    praised = parts.checked and not in_group and section.level < PSEUDO_HEADING_LEVEL
+    if decoy is None and praised and not (finding_group(section.title) and _says_how_each_stands(section)):
         decoy = "praise or a list of what is done"
     if decoy is not None:
         return replace(above, kind="decoy", decoy=decoy, own=True)
@@ -224,8 +313,25 @@ def _plain_region(section: Section, parts: TitleParts, above: Region, in_group: 
     return above
 
 
+def _says_how_each_stands(section: Section) -> bool:
+    """Most of the headings under it bear a status of their own: what was found, not what is praised."""
+    first = [line for child in section.children[:MAX_GROUP_WORDS] for line in _first_line(child)]
+    return len(first) >= MIN_UNDER and sum(1 for line in first if label_meaning(line) == "status") * 2 > len(first)
+
+
+def _first_line(section: Section) -> list[str]:
+    return [re.split(r"[:：]", section.blocks[0].text, maxsplit=1)[0].strip("*_ ")] if section.blocks else []
+
+
 def _suffix_status(parts: TitleParts) -> Status | None:
     return parts.status if parts.number is None or not parts.dotted else None
+
+
+def _without_severity(text: str) -> str:
+    """`P1 fixed` says `fixed` of what it rates."""
+    words = text.split()
+    told = [word for word in words if word.strip("()[]:,").lower() not in SEVERITY_WORDS]
+    return " ".join(told or words)
 
 
 def _category(section: Section) -> str:
@@ -240,6 +346,7 @@ def group_severity(title: str, parts: TitleParts) -> tuple[Severity | None, str 
     words = words_of(text)
     if not words or len(words) > MAX_GROUP_WORDS:
         return None, None
+    words = [part for word in words for part in _parted(word)]
     named = [word for word in words if word in SEVERITY_WORDS]
     if not named and re.match(r"^(?:must|should)[ -]fix|^nice[ -]to[ -]have", text, re.IGNORECASE):
         return severity_of(text), text
@@ -258,9 +365,15 @@ def group_severity(title: str, parts: TitleParts) -> tuple[Severity | None, str 
     return None, None
 
 
+def _parted(word: str) -> list[str]:
+    """`high-severity` is two words; `must-fix` is one."""
+    first, *rest = word.split("-")
+    return [first, *rest] if first in SEVERITY_WORDS and word not in SEVERITY_WORDS else [word]
+
+
 def group_status(title: str) -> Status | None:
     """The status of a heading that names nothing but a status, such as `Fixed Issues` or `Not applied`."""
-    text = decoys.heading_words(title)
+    text = _without_severity(decoys.heading_words(title))
     if not _STATUS_GROUP.match(text):
         return None
     words = [w for w in re.split(r"\s+", text) if w]
@@ -271,10 +384,21 @@ def group_status(title: str) -> Status | None:
     return None
 
 
+def _modifies(words: list[str], at: int) -> bool:
+    following = words[at + 1] if at + 1 < len(words) else ""
+    known = following in _GROUP_FILLER or following in _LISTING or not following.isalpha()
+    return words[at] in _SINGULAR and not known
+
+
 def finding_group(title: str) -> bool:
     """A short heading that says that problems follow."""
     text = decoys.heading_words(title)
     words = words_of(text)
     if not words or len(words) > MAX_GROUP_WORDS:
         return False
-    return any(word in _GROUP_NOUNS for word in words) or bool(_FINDING_PHRASES.search(text)) or problems_named(text)
+    return (
+        bool(_FOUND.match(text))
+        or any(word in _GROUP_NOUNS and not _modifies(words, at) for at, word in enumerate(words))
+        or bool(_FINDING_PHRASES.search(text))
+        or problems_named(text)
+    )

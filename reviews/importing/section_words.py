@@ -13,8 +13,10 @@ MAX_WORDS = 7
 MAX_HAN = 14
 
 _PROBLEMS = """
-befund* beobachtung* fund funde feststellung* mangel mängel* schwachstelle* schwäche* fehler probleme risiken auffälligkeit* beanstandung*
+befund* beobachtung* fund funde feststellung* mangel mängel* schwachstelle* schwäche* fehler
+probleme risiken auffälligkeit* beanstandung*
 anmerkung* verbesserung* lücken sicherheitslücke* baustellen verstöße altlasten hinweise
+faibles débiles fracos deboli schwachpunkt* zwakke svaga słabe
 problème* constat constats constatation* anomalie* vulnérabilité* défaut* faille* faiblesse* risque* remarque*
 amélioration* bogue* erreurs lacune* dysfonctionnement* dette alertes
 problema problemas hallazgo* vulnerabilidad* defecto* debilidad* riesgo* errores observacion* mejora mejoras fallo
@@ -40,47 +42,68 @@ pontos (?:fortes|positivos)|boas práticas|punti di forza|aspetti positivi|sterk
 det som fungerar|bra saker|positivt|mocne strony|zalety|na plus|co działa\\w*|сильные стороны|плюсы|что хорошо\\w*|
 положительн\\w+|достоинства|сильні сторони|переваги|що добре\\w*|позитивн\\w+|优点|亮点|做得好|正面|优势|已确认无问题|
 良い点|良かった点|評価できる|強み|장점|강점|잘된""",
-    "legend": """legende|schweregrade?|bewertungs\\w+|einstufung\\w*|légende|(?:échelle|niveaux) de (?:gravité|sévérité)|
+    "legend": """legende|schweregrade?|bewertungs\\w+|einstufung\\w*|légende|
+(?:échelle|niveaux) de (?:gravité|sévérité)|
 leyenda|(?:niveles|escala) de (?:severidad|gravedad|riesgo)|legenda|níveis de (?:severidade|gravidade)|
 livelli di (?:gravità|severità)|ernst\\w*niveaus|teckenförklaring|allvarlighetsgrader|poziomy \\w+|skala \\w+|легенда|
-(?:уровни|шкала) \\w+|рівні \\w+|图例|程度说明|等级说明|级别定义|级别说明|凡例|度の定義|定义|定義|범례|심각도 기준|등급 기준""",
-    "method": """methodik|methode|vorgehen\\w*|umfang|einleitung|geltungsbereich|geprüfte dateien|überblick|hintergrund|
+(?:уровни|шкала) \\w+|рівні \\w+|图例|程度说明|等级说明|级别定义|级别说明|凡例|度の定義|定义|定義|범례|
+심각도 기준|등급 기준""",
+    "method": """methodik|methode|vorgehen\\w*|umfang|einleitung|geltungsbereich|geprüfte dateien|überblick|
+hintergrund|
 ausgangslage|méthodologie|méthode|périmètre|portée|contexte|présentation|metodología|alcance|introducción|contexto|
 antecedentes|metodologia|escopo|introdução|ambito|introduzione|contesto|perimetro|inleiding|reikwijdte|aanpak|
 werkwijze|metod|omfattning|inledning|bakgrund|metodyka|zakres\\w*|wstęp|wprowadzenie|методология|методика|область\\w*|
-введение|охват|контекст|методологія|обсяг|вступ|审查范围|范围|简介|概述|背景|前言|审查维度|対象範囲|範囲|概要|はじめに|
+введение|охват|контекст|методологія|обсяг|вступ|审查范围|范围|简介|概述|背景|前言|审查维度|対象範囲|範囲|概要|
+はじめに|
 レビュー対象|범위|개요|배경|검토 대상""",
     "checklist": """checkliste|prüfliste|testplan|abnahmekriterien|liste de (?:contrôle|vérification)|plan de tests?|
 critères d'acceptation|lista de (?:verificación|comprobación|verificação)|plan de pruebas|plano de testes|
 lista di controllo|piano di test|controlelijst|checklista|lista kontrolna|plan testów|чек-?лист\\w*|
-план тестирования|контрольний список|检查清单|检查表|测试计划|验收标准|チェックリスト|テスト計画|체크리스트|테스트 계획""",
-    "record": """geänderte dateien|änderungs\\w+|zeitachse|zeitleiste|zeitlicher ablauf|ablauf|verlauf|fichiers modifiés|
+план тестирования|контрольний список|检查清单|检查表|测试计划|验收标准|チェックリスト|テスト計画|체크리스트|
+테스트 계획""",
+    "record": """geänderte dateien|änderungs\\w+|zeitachse|zeitleiste|zeitlicher ablauf|ablauf|verlauf|
+fichiers modifiés|
 journal\\w*|chronologie|historique|archivos modificados|registro de \\w+|cronología|historial|cambios \\w+|
 (?:arquivos|ficheiros) (?:modificados|alterados)|histórico|linha do tempo|file modificati|cronologia|
 gewijzigde bestanden|tijdlijn|ändrade filer|tidslinje|ändringslogg|zmienione pliki|historia zmian|oś czasu|przebieg|
-изменённые файлы|измененные файлы|история изменений|хронология|змінені файли|історія змін|хронологія|修改的文件|修改文件|
-变更记录|时间线|更新日志|変更履歴|関連ファイル|相关文件|관련 파일|変更ファイル|タイムライン|변경 이력|변경된 파일|타임라인""",
-    "numbers": """kennzahlen|statistik\\w*|métriques|statistiques|métricas|estadísticas|estatísticas|metriche|statistiche|
+изменённые файлы|измененные файлы|история изменений|хронология|змінені файли|історія змін|хронологія|修改的文件|
+修改文件|
+变更记录|时间线|更新日志|変更履歴|関連ファイル|相关文件|관련 파일|変更ファイル|タイムライン|변경 이력|
+변경된 파일|타임라인""",
+    "numbers": """kennzahlen|statistik\\w*|métriques|statistiques|métricas|estadísticas|estatísticas|metriche|
+statistiche|
 statistieken|cijfers|statystyki|метрики|статистика|统计|指标|統計|통계""",
-    "questions": """offene fragen|rückfragen|questions ouvertes|preguntas\\w*|perguntas\\w*|domande\\w*|(?:open\\w* )?vragen|
+    "examples": """fehlerbehebung|problembehandlung|dépannage|solución de problemas|solução de problemas|probleemoplossing|
+risoluzione dei problemi|felsökning|rozwiązywanie problemów|устранение неполадок|решение проблем|усунення несправностей|
+故障排除|故障排查|常见问题|トラブルシューティング|문제 해결|beispiele|codebeispiele|exemples?(?: de code)?|ejemplos?(?: de código)?|exemplos?(?: de código)?|esempi|
+voorbeelden|exempel|przykłady|примеры(?: кода)?|приклади|代码示例|示例代码|コード例|예시 코드""",
+    "questions": """offene fragen|rückfragen|questions ouvertes|preguntas\\w*|perguntas\\w*|domande\\w*|
+(?:open\\w* )?vragen|
 öppna frågor|pytania\\w*|(?:открытые )?вопросы\\w*|(?:відкриті )?питання\\w*|疑问|質問|질문""",
-    "recap": """zusammenfassung|fazit|gesamt\\w+|ergebnis|résumé\\w*|synthèse|bilan|conclusion|resumen\\w*|conclusi\\w+|
+    "recap": """zusammenfassung|fazit|gesamt\\w+|ergebnis|résumé\\w*|synthèse|bilan|conclusion|resumen\\w*|
+conclusi\\w+|
 veredicto|resumo\\w*|conclusão|veredito|sintesi|riepilogo|sommario|samenvatting|conclusie|oordeel|sammanfattning|
 slutsats\\w*|slutord|podsumowanie|wnioski|streszczenie|резюме|итог\\w*|вывод\\w*|заключение|сводка|підсумо\\w+|
 висновк\\w+|总结|結論|结论|摘要|汇总|小结|まとめ|総評|要約|サマリー|요약|결론|총평""",
-    "plan": """maßnahmen\\w*|nächste schritte|empfehlung\\w*|fahrplan|plan d'actions?|prochaines étapes|recommandations?|
+    "plan": """maßnahmen\\w*|nächste schritte|empfehlung\\w*|fahrplan|plan|road ?map|prochaines étapes|
+recommandations?|
 feuille de route|plan de acción|próximos pasos|recomendaciones|hoja de ruta|plano de ação|próximos passos|
 recomendações|piano d'azione|prossimi passi|raccomandazioni|actieplan|volgende stappen|aanbevelingen|actiepunten|
-\\S*reihenfolge|åtgärdsplan|nästa steg|rekommendationer|åtgärder|plan (?:działań|naprawczy)|(?:następne|kolejne) kroki|zalecenia|
-rekomendacje|план (?:действий|исправлений|работ)|следующие шаги|рекомендации|дорожная карта|приоритеты|план дій|
-наступні кроки|рекомендації|行动计划|后续步骤|下一步|修复计划|路线图|改进计划|优先级|アクションプラン|次のステップ|推奨事項|
+\\S*reihenfolge|åtgärdsplan|nästa steg|rekommendationer|åtgärder|plan (?:działań|naprawczy)|
+(?:następne|kolejne) kroki|zalecenia|
+rekomendacje|план|следующие шаги|рекомендации|дорожная карта|приоритеты|план дій|
+наступні кроки|рекомендації|行动计划|后续步骤|下一步|修复计划|路线图|改进计划|优先级|アクションプラン|
+次のステップ|推奨事項|
 対応方針|조치 계획|다음 단계|권장 사항|권고""",
 }
 _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 # German, Dutch and Swedish write `Sicherheitsmängel` in one word.
-_COMPOUND = r"(?:probleme?n?|mängel|fehler|schwächen|lücken|befunde|risiken|beobachtungen|verstöße|bevindingen|fouten|brister|fynd)"
+_COMPOUND = (
+    r"(?:probleme?n?|mängel|fehler|schwächen|lücken|befunde|risiken|beobachtungen|verstöße|bevindingen|fouten|brister|"
+    r"fynd)"
+)
 
 
 def _of_words(listed: str) -> re.Pattern[str]:
@@ -88,9 +111,8 @@ def _of_words(listed: str) -> re.Pattern[str]:
     spaced: list[str] = []
     for word in listed.split():
         (clinging if _NO_SPACES.search(word) else spaced).append(re.escape(word).replace(r"\*", r"\w*"))
-    return re.compile(
-        rf"(?<!\w)(?:{'|'.join(spaced)})(?!\w)|(?<!\w)\w{{3,30}}-?{_COMPOUND}(?!\w)|{'|'.join(clinging)}", re.IGNORECASE
-    )
+    words, joined = "|".join(spaced), "|".join(clinging)
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)|(?<!\w)\w{{3,30}}-?{_COMPOUND}(?!\w)|{joined}", re.IGNORECASE)
 
 
 def _of_phrases(listed: str) -> re.Pattern[str]:

@@ -6,6 +6,7 @@ Pure rearrangement of the blocks at the top of a document: whether an item is a 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -22,11 +23,16 @@ MAX_TERM = 110
 MIN_LIKE = 2
 MIN_TERMS = 3
 MIN_NOTES = 3
+MAX_MARGIN = 4
+MAX_FORM = 30
+GOES_ON = "goes on"
 
 _FOLD = re.compile(r"<summary[^>]*>(?P<title>.*?)</summary>|(?P<close></details\s*>)", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"</?code>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _INDENTED = re.compile(r"^(?:[ ]{2,}|\t)\S")
+_ENTRY = re.compile(r"^\s{0,3}(?:\d{1,3}(?:\.\d{1,3}){1,3}|[A-Z]{1,4}-?\d{1,3})[.):]?\s+\S")
+_LABEL = re.compile(r"^((?:\*\*|__)?[^\W\d_][^:：\n`]{1,40}?)\s?[:：](?:\*\*|__)?(?:\s|$)")
 _ASIDE = re.compile(r"^:\s+\S")
 _SENTENCE_END = re.compile(r"[.!?,;。！？]\W*$")
 _ASIDES = re.compile(r"^:\s+", re.MULTILINE)
@@ -40,7 +46,7 @@ Lines = Sequence[str]
 def shaped(pieces: Sequence[Piece], lines: Lines) -> list[Piece]:
     """The pieces with folds as headings, records and terms as items, and each item with what belongs to it."""
     found = list(_folds(pieces))
-    found = threads(found)
+    found = _forms(threads(found))
     found = list(_records(list(_logs(found))))
     found = _terms(found, lines)
     found = _counted(found)
@@ -96,15 +102,13 @@ def _logs(pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 def _records(pieces: Sequence[Piece]) -> Iterator[Piece]:
     """Lines and paragraphs that each begin with a place, a tag in brackets, a mark or a comment's label."""
-    kinds = [_record(piece) for piece in pieces]
-    comments = kinds.count("comment") >= MIN_LIKE
-    kinds = [("comment" if comments else None) if kind == "label" else kind for kind in kinds]
-    alone = {kind: kinds.count(kind) for kind in set(kinds) if kind is not None}
+    kinds = _kinds(pieces)
+    alone = Counter(kinds)
     open_item: Block | None = None
     for piece, kind in zip(pieces, kinds, strict=True):
-        split = list(_split(piece)) if kind is not None and isinstance(piece, Block) else []
-        if kind is None or not (len(split) >= MIN_LIKE or alone[kind] >= MIN_LIKE):
-            if open_item is not None and isinstance(piece, Block) and piece.kind == "fence":
+        split = list(_split(piece)) if kind not in (None, GOES_ON) and isinstance(piece, Block) else []
+        if kind is None or not (len(split) >= MIN_LIKE or alone[kind] >= MIN_LIKE) or kind == GOES_ON:
+            if open_item is not None and isinstance(piece, Block) and (piece.kind == "fence" or kind == GOES_ON):
                 open_item = replace(open_item, end=piece.end, children=(*open_item.children, piece))
                 continue
             if open_item is not None:
@@ -120,6 +124,26 @@ def _records(pieces: Sequence[Piece]) -> Iterator[Piece]:
         yield open_item
 
 
+def _kinds(pieces: Sequence[Piece]) -> list[str | None]:
+    kinds = [_record(piece) for piece in pieces]
+    comments = kinds.count("comment") >= MIN_LIKE
+    labels = kinds.count("label")
+    form = not comments and labels >= MIN_TERMS and labels > sum(isinstance(piece, Heading) for piece in pieces)
+    kinds = [("comment" if comments or form else None) if kind == "label" else kind for kind in kinds]
+    if form:
+        # `Issue: ...` again and again without headings: each reaches to the next.
+        for at in range(1, len(kinds)):
+            piece = pieces[at]
+            if (
+                kinds[at] != "comment"
+                and kinds[at - 1] in ("comment", GOES_ON)
+                and isinstance(piece, Block)
+                and not _heads(piece)
+            ):
+                kinds[at] = GOES_ON
+    return kinds
+
+
 def _record(piece: Piece) -> str | None:
     if not isinstance(piece, Block) or piece.kind != "paragraph" or _heads(piece):
         return None
@@ -133,7 +157,7 @@ def _is_text(piece: Piece) -> bool:
 def _split(piece: Block) -> Iterator[Block]:
     """A paragraph's lines as items: a line that opens no record of the first one's kind goes on with the one before."""
     kind = opens_record(piece.text)
-    start, held = piece.start, []
+    start, held = piece.start, list[str]()
     for number, line in enumerate(piece.text.split("\n"), piece.start):
         if held and (opens_record(line) == kind or (kind == "mark" and line.startswith("✅"))):
             yield Block("item", start, number - 1, "\n".join(held), record=True)
@@ -142,19 +166,47 @@ def _split(piece: Block) -> Iterator[Block]:
     yield Block("item", start, piece.end, "\n".join(held), record=True)
 
 
+def _forms(pieces: Sequence[Piece]) -> list[Piece]:
+    """Paragraphs of labelled lines that begin with the same label: `File: ...`, `Severity: ...`, `Issue: ...`."""
+    labels = [_first_label(piece) for piece in pieces]
+    counts = Counter(labels)
+    # Under a heading each, they are the parts of what the headings name.
+    headed = Counter(label for at, label in enumerate(labels) if at and isinstance(pieces[at - 1], Heading))
+    result = list(pieces)
+    for at, piece in enumerate(pieces):
+        label = labels[at]
+        if isinstance(piece, Block) and label is not None and counts[label] >= max(MIN_LIKE, 2 * headed[label]):
+            result[at] = replace(piece, kind="item", record=True)
+    return result
+
+
+def _first_label(piece: Piece) -> str | None:
+    """The label of the first line, where most lines have one and one of them rates, places or names a problem."""
+    if not isinstance(piece, Block) or piece.kind != "paragraph" or "\n" not in piece.text:
+        return None
+    lines = piece.text.split("\n")[:MAX_FORM]
+    found = [match[1].strip(" *_").lower() for line in lines if (match := _LABEL.match(line))]
+    meanings = {label_meaning(label) for label in found}
+    if not _LABEL.match(lines[0]) or len(found) < MIN_TERMS or not {"issue", "severity"} <= meanings:
+        return None
+    return found[0]
+
+
 def _terms(pieces: Sequence[Piece], lines: Lines) -> list[Piece]:
     """A line at the margin over indented ones, again and again: what is named and what is said of it."""
     at_terms = [_term(piece, lines) for piece in pieces]
-    texts = sum(1 for piece in pieces if _is_text(piece))
-    if sum(at_terms) < MIN_TERMS or sum(at_terms) * 2 < texts:
+    numbered = [term and _ENTRY.match(lines[piece.start - 1]) is not None for piece, term in _starts(pieces, at_terms)]
+    if sum(numbered) >= MIN_TERMS:
+        at_terms = [term or _entry(piece) for term, piece in zip(numbered, pieces, strict=True)]
+    elif sum(at_terms) < MIN_TERMS or sum(at_terms) * 2 < sum(1 for piece in pieces if _is_text(piece)):
         return list(pieces)
     result: list[Piece] = []
     for piece, term in zip(pieces, at_terms, strict=True):
         above = result[-1] if result else None
         if term and isinstance(piece, Block):
-            first, rest = piece.text.split("\n", 1)
-            said = Block("paragraph", piece.start + 1, piece.end, _ASIDES.sub("", rest))
-            result.append(Block("item", piece.start, piece.end, first, children=(said,), record=True))
+            first, _, rest = piece.text.partition("\n")
+            said = (Block("paragraph", piece.start + 1, piece.end, _ASIDES.sub("", rest)),) if rest else ()
+            result.append(Block("item", piece.start, piece.end, first, children=said, record=True))
         elif isinstance(piece, Block) and piece.kind == "fence" and isinstance(above, Block) and above.kind == "item":
             result[-1] = replace(above, end=piece.end, children=(*above.children, piece))
         else:
@@ -162,13 +214,29 @@ def _terms(pieces: Sequence[Piece], lines: Lines) -> list[Piece]:
     return result
 
 
+def _entry(piece: Piece) -> bool:
+    return (
+        isinstance(piece, Block)
+        and piece.kind == "paragraph"
+        and "\n" not in piece.text
+        and bool(_ENTRY.match(piece.text))
+    )
+
+
+def _starts(pieces: Sequence[Piece], terms: Sequence[bool]) -> Iterator[tuple[Block, bool]]:
+    for piece, term in zip(pieces, terms, strict=True):
+        yield (piece if isinstance(piece, Block) else Block("paragraph", 1, 1)), term
+
+
 def _term(piece: Piece, lines: Lines) -> bool:
     if not isinstance(piece, Block) or piece.kind != "paragraph" or piece.start == piece.end:
         return False
-    said = lines[piece.start : piece.end]
+    said = list(lines[piece.start : piece.end])
     first = lines[piece.start - 1]
-    if len(first) > MAX_TERM or first[:1].isspace():
+    margin = len(first) - len(first.lstrip(" "))
+    if len(first) > MAX_TERM or margin >= MAX_MARGIN:
         return False
+    said = [line[margin:] for line in said]
     return all(_INDENTED.match(line) or _ASIDE.match(line) for line in said)
 
 
@@ -243,18 +311,31 @@ def _leads(pieces: Sequence[Piece]) -> list[Piece]:
     for at, piece in enumerate(pieces):
         following = pieces[at + 1] if at + 1 < len(pieces) else None
         leads = isinstance(following, Block) and following.kind == "item" and _is_text(piece)
-        if leads and isinstance(piece, Block) and isinstance(following, Block) and _leading(piece, following):
+        if not leads or not isinstance(piece, Block) or not isinstance(following, Block):
+            result.append(piece)
+        elif _leading(piece, following, at == 0) or _over_parts(piece, pieces[at + 1 : at + 1 + MIN_TERMS]):
             result.append(Heading(piece.text, LEAD_LEVEL, piece.start, piece.end))
         else:
             result.append(piece)
     return result
 
 
-def _leading(piece: Block, following: Block) -> bool:
+def _over_parts(piece: Block, following: Sequence[Piece]) -> bool:
+    """A line over a list of labelled parts - `Files: ...`, `Fix: ...` - is the title of what they are parts of."""
+    if "\n" in piece.text or len(piece.text) > MAX_PSEUDO_HEADING or BOLD_ALONE.match(piece.text):
+        return False
+    labels = [_LABEL.match(item.text) for item in following if isinstance(item, Block) and item.kind == "item"]
+    named = {label_meaning(match[1]) for match in labels if match is not None} - {None}
+    return len(named) >= MIN_LIKE and label_meaning(piece.text) is None
+
+
+def _leading(piece: Block, following: Block, opens: bool) -> bool:
     text = piece.text
     if "\n" in text or len(text) > MAX_LEAD or len(text.split()) > MAX_LEAD_WORDS:
         return False
     if len(text) <= MAX_PSEUDO_HEADING and bool(BOLD_ALONE.match(text)):
         return False
-    # Right on top of the list it needs no colon.
-    return bool(_LEAD.match(text)) or (following.start == piece.end + 1 and not _SENTENCE_END.search(text))
+    # Right on top of the list it needs no colon, unless it is the document's own title.
+    return bool(_LEAD.match(text)) or (
+        not opens and following.start == piece.end + 1 and not _SENTENCE_END.search(text)
+    )

@@ -96,7 +96,7 @@ def _declared(lines: Sequence[str]) -> Iterator[tuple[Status, frozenset[Severity
 
 
 def _later(outline: Outline) -> list[Later]:
-    found = []
+    found: list[Later] = []
     for section in outline.document.sections():
         region = outline.region(section)
         status = region.status or group_status(section.title)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from reviews.importing.model import Severity, Status
 from reviews.importing.vocabulary import (
+    LABEL_MEANING,
     SEVERITY_ALTERNATION,
     STATUS_ALTERNATION,
     leading_severity,
@@ -34,7 +35,7 @@ _ITALIC = re.compile(r"^([*_])(?=[^\s*_])([^*_]+)\1$")
 
 _CODE_REF = re.compile(
     r"^(?P<open>[\[(])?#?(?P<ref>[A-ZА-ЯЁІЇЄ][A-Za-zА-ЯЁІЇЄ]{0,9}(?:[-_][A-ZА-ЯЁІЇЄ0-9]{1,12}){0,3}[-_#]{0,2}\d{1,5}(?:\.\d{1,3})?[a-z]?)(?P<close>[\])])?"
-    r"(?P<delim>\s*(?:[:.)|]|[—–-]{1,2}(?=\s))\s*|\s*(?=[(\[])|\s+)"
+    r"(?P<delim>\s*(?:[:.)|]|[—–-]{1,2}(?=\s))\s*|\s*(?=[(\[])|\s+|(?<=[\])])(?=\w))"
 )
 _WORD_REF = re.compile(
     r"^(?P<word>issue|bug|finding|problem|vulnerability|defect|concern|risk|observation|weakness|gap|"
@@ -61,11 +62,15 @@ _NOT_REFS = re.compile(
     r"^(?:UTF|SHA|MD|HTTP|HTML|CSS|ES|IPv|OAuth|EC|CVE|CWE|ISO|RFC|TLS|WCAG|Web|Java|Python|"
     r"Phase|Step|Sprint|Week|"
     r"Day|Part|Section|Option|Table|Figure|Appendix|Version|Q|Stage|Round|Tier|Level|Wave|Milestone|Base|"
-    r"AES|RSA|Log)[-_]?\d",
+    r"AES|RSA|Log|EIP|ERC|BIP|PEP|KB)[-_]?\d",
 )
 
+# `Priority: high` in any of the languages in which a field may be so labelled.
+_RATING_LABELS = "|".join(
+    sorted((re.escape(word) for word, part in LABEL_MEANING.items() if part in ("severity", "priority")), reverse=True)
+)
 _SEVERITY_PHRASE = (
-    rf"(?:(?:severity|priority|prio|risk|level|sev)\s*[:=]?\s*)?(?:{SEVERITY_ALTERNATION})"
+    rf"(?:(?:{_RATING_LABELS}|risk|level)\s*[:：=]?\s*)?(?:{SEVERITY_ALTERNATION})"
     rf"(?:\s*(?:[-/–]|to)\s*(?:{SEVERITY_ALTERNATION}))?(?:\s+(?:severity|priority|risk|issue|impact))?"
 )
 _CLEAN_PHRASE = (
@@ -86,14 +91,18 @@ _SUFFIX = re.compile(
     re.IGNORECASE,
 )
 _BRACKET_SUFFIX = re.compile(
-    rf"^(?P<head>.+?)\s*[(\[]\s*(?:{EMOJI}|\s)*(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|"
+    rf"^(?P<head>.+?)\s*[(\[（]\s*(?:{EMOJI}|\s)*(?P<tag>{_SEVERITY_PHRASE}|{STATUS_ALTERNATION}|"
     rf"{_CLEAN_PHRASE})"
-    r"(?P<after>(?:\s*[,;:/—–][^()\[\]]{0,80}|\s[^()\[\]]{0,60})?)[)\]]\s*$",
+    r"(?P<after>(?:\s*[,;:/—–，；：][^()\[\]]{0,80}|\s[^()\[\]]{0,60})?)[)\]）]\s*$",
     re.IGNORECASE,
 )
 _MARK_STATUS = re.compile(
     rf"^(?P<head>.+?)\s*[✅☑✔❌⚠🔴🟡🟢⏸⏳🔄🚧]\ufe0f?\s*(?P<tag>{STATUS_ALTERNATION})(?P<after>{_AFTER})\s*$",
     re.IGNORECASE,
+)
+# `Title ⚠️ HIGH PRIORITY`: the mark sets the tag apart.
+_MARK_SEVERITY = re.compile(
+    rf"^(?P<head>\W*\w.*?)\s*{EMOJI}+\s*(?P<tag>{_SEVERITY_PHRASE})(?P<after>)\s*$", re.IGNORECASE
 )
 _PREFIX = re.compile(
     rf"^(?:[\[(【（]\s*(?P<boxed>{_SEVERITY_PHRASE})\s*[\])】）]\s*[:：—–-]*|(?P<bare>{_SEVERITY_PHRASE})\s*(?:[:：—–|"
@@ -264,7 +273,9 @@ def _take_suffixes(parts: TitleParts, text: str) -> tuple[TitleParts, str]:
             text = text[: mark.start()]
         text = text.rstrip()
         stripped = text.rstrip(":")
-        match = _MARK_STATUS.match(stripped) or _SUFFIX.match(stripped) or _BRACKET_SUFFIX.match(stripped)
+        match = _MARK_STATUS.match(stripped) or _MARK_SEVERITY.match(stripped) or _SUFFIX.match(stripped)
+        if match is None or match["head"].count("(") > match["head"].count(")"):
+            match = _BRACKET_SUFFIX.match(stripped) or match
         if match is None or not match["head"].strip(" -—–*`"):
             break
         parts = _with_tag(parts, match["tag"], match["after"])

@@ -67,6 +67,7 @@ def with_text(form: Found, name: str, bad: str) -> dict[str, list[str]]:
     return fields
 
 
+@pytest.mark.pages
 def test_no_text_in_any_field_of_any_form_breaks_changes_or_loses_what_it_should_not(
     sender: Sender, pytestconfig: pytest.Config
 ) -> None:

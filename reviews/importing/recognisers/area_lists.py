@@ -1,4 +1,4 @@
-"""`**Issues:**` and a list under a heading that names an area: they count where the document lists no findings besides."""
+"""`**Issues:**` and a list under a heading that names an area: they count where nothing surer is listed."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ WEIGHT = 0.72
 
 def propose(outline: Outline) -> Iterator[Proposal]:
     for item in items_of(outline):
-        if item.block.checked is None or item.region.kind == "decoy" or leads_to_label(item.section):
+        if item.block.checked is None or item.region.kind == "decoy":
             continue
         if item.parts.ref is not None:
             yield candidate(item, f"a checkbox with the ref {item.parts.ref}", WEIGHT_REF)
-        elif item.region.kind != "neutral":
+        elif item.region.kind != "neutral" and not leads_to_label(item.section):
             yield candidate(item, "a checkbox in a list of problems", WEIGHT)

@@ -24,11 +24,16 @@ MAX_COLUMNS = 24
 MIN_TITLE = 10
 
 _HEADERS: dict[str, str] = {
-    "ref": "issue number|finding number|bug number|nummer|numéro|número|numero|numer|номер|lp.|lfd. nr.|id-nr|kennung|identifiant|identificador|序|番号|번호|"
+    "ref": "issue number|finding number|bug number|nummer|numéro|número|numero|numer|номер|lp.|"
+    "lfd. nr.|id-nr|kennung|identifiant|identificador|序|番号|번호|"
     "#|id|ref|no|no.|nr|nr.|№|n|num|number|bug id|issue id|finding id|ticket|ticket id|key|issue "
     "#|bug #|finding #|"
     "bug|code|ref.|item #|identifier|finding no|item|defect id|vuln id|issue no.|td|编号|序号",
-    "title": "befund|fund|problempunkt|mangel|feststellung|fehler|schwachstelle|constat|problème|anomalie|défaut|hallazgo|achado|falha|rilievo|descrizione|titolo|bevinding|probleem|omschrijving|brist|fynd|anmärkning|usterka|opis|tytuł|błąd|замечание|уязвимость|суть|недостаток|опис|назва|зауваження|помилка|项|事项|缺陷|漏洞|発見事項|指摘|指摘内容|指摘事項|内容|問題|課題|문제|내용|지적 사항|설명|항목|not met|change|request|comment|remark|note|"
+    "title": "befund|fund|problempunkt|mangel|feststellung|fehler|schwachstelle|constat|problème|"
+    "anomalie|défaut|hallazgo|achado|falha|rilievo|descrizione|titolo|bevinding|probleem|"
+    "omschrijving|brist|fynd|anmärkning|usterka|opis|tytuł|błąd|замечание|уязвимость|суть|"
+    "недостаток|опис|назва|зауваження|помилка|项|事项|缺陷|漏洞|発見事項|指摘|指摘内容|指摘事項|内容|問題|課題|문제|내용|"
+    "지적 사항|설명|항목|not met|change|request|comment|remark|note|"
     "title|issue|finding|findings|problem|summary|bug|concern|vulnerability|name|weakness|"
     "defect|observation|gap|risk|"
     "description|issue title|finding title|issue description|what|краткое описание|описание|название|"
@@ -36,26 +41,35 @@ _HEADERS: dict[str, str] = {
     "beskrivning|título|titre|descripción|descrição|problema|issue/finding|debt item|item|details|问题|标题|"
     "描述|violation|smell|"
     "error|flaw|technical debt|improvement|missing|deficiency|topic|баг|ошибка|проблема",
-    "severity": "schwere|einstufung|gewicht|stufe|niveau|gravità|priorità|ernst|prioriteit|allvar|waga|ważność|priorytet|prioridade|prioridad|priorité|важность|серйозність|критичність|пріоритет|уровень|级别|重要度|深刻度|優先度|심각도|중요도|우선순위|impact level|threat level|importance|urgency|"
+    "severity": "schwere|einstufung|gewicht|stufe|niveau|gravità|priorità|ernst|prioriteit|allvar|waga|"
+    "ważność|priorytet|prioridade|prioridad|priorité|важность|серйозність|критичність|"
+    "пріоритет|уровень|级别|重要度|深刻度|優先度|심각도|중요도|우선순위|impact level|threat level|importance|urgency|"
     "severity|sev|risk level|severity level|risk rating|criticality|серьёзность|серьезность|"
     "критичность|"
     "schweregrad|allvarlighetsgrad|sévérité|gravité|severidad|severidade|priority|prio|приоритет|"
     "priorität|prioritet|level|严重程度|"
     "优先级|risk|class|rating",
-    "status": "stand|zustand|statut|situação|stato|läge|stan|состояние|стан|進捗|状況|対応状況|状態|상태|done|done?|progress|outcome|"
+    "status": "stand|zustand|statut|situação|stato|läge|stan|состояние|стан|進捗|状況|対応状況|状態|상태|done|done?|"
+    "progress|outcome|"
     "status|state|fixed?|resolution|статус|fix status|current status|disposition|verdict|"
     "result|状态|estado|resolved",
-    "category": "bereich|domaine|catégorie|área|categoría|categoria|gebied|område|obszar|kategoria|область|категорія|分类|模块|分類|分野|カテゴリ|분류|영역|"
+    "category": "bereich|domaine|catégorie|área|categoría|categoria|gebied|område|obszar|kategoria|область|"
+    "категорія|分类|模块|分類|分野|カテゴリ|분류|영역|"
     "category|area|type|module|component|kategorie|kategori|категория|тип|domain|layer|类别|section|scope",
-    "file": "ort|stelle|fundstelle|dateipfad|emplacement|fichier|lieu|archivo|ubicación|arquivo|local|posizione|bestand|plaats|locatie|ställe|plats|plik|miejsce|место|розташування|місце|файл/строка|路径|ファイル|場所|箇所|該当箇所|파일|위치|"
+    "file": "ort|stelle|fundstelle|dateipfad|emplacement|fichier|lieu|archivo|ubicación|arquivo|local|"
+    "posizione|bestand|plaats|locatie|ställe|plats|plik|miejsce|место|розташування|місце|"
+    "файл/строка|路径|ファイル|場所|箇所|該当箇所|파일|위치|"
     "file|files|location|locations|where|path|line|file:line|file(s)|site|file/line|affected "
     "files|affected|file path|"
     "файл|datei|fil|文件|位置|affected file|code location|source|component/file|lines|line(s)",
-    "fix": "maßnahme|empfehlung|behebung|correction|correctif|recommandation|solución|recomendación|correção|recomendação|correzione|raccomandazione|aanbeveling|oplossing|rekommendation|zalecenie|poprawka|исправление|рішення|рекомендація|修复建议|修改建议|対応|対策|推奨|修正案|조치|권고|개선안|"
+    "fix": "maßnahme|empfehlung|behebung|correction|correctif|recommandation|solución|recomendación|"
+    "correção|recomendação|correzione|raccomandazione|aanbeveling|oplossing|rekommendation|"
+    "zalecenie|poprawka|исправление|рішення|рекомендація|修复建议|修改建议|対応|対策|推奨|修正案|조치|권고|개선안|"
     "fix|recommendation|recommended fix|action|remediation|solution|mitigation|suggested fix|"
     "recommended action|suggestion|"
     "proposed fix|resolution|решение|рекомендация|lösung|åtgärd|建议|fix applied|how fixed|修复",
-    "count": "anzahl|nombre|cantidad|quantidade|numero di|aantal|antal|liczba|кількість|数量|件数|개수|prüfpunkt|schritt|étape|paso|"
+    "count": "anzahl|nombre|cantidad|quantidade|numero di|aantal|antal|liczba|кількість|数量|件数|개수|"
+    "prüfpunkt|schritt|étape|paso|"
     "count|total|qty|quantity|issues found|number of issues|critical|high|medium|low|metric|"
     "value|before|after|score|weight|"
     "weighting|max|points|target|coverage|количество|requirement|criteria|criterion|check|control|test|"
@@ -67,7 +81,8 @@ _HEADERS: dict[str, str] = {
 _PROBLEM_HEADERS = word_set(
     """
     issue issues finding findings problem problems bug concern vulnerability weakness defect gap flaw violation smell
-    error risk risks deficiency observation fund проблема ошибка замечание уязвимость недостаток зауваження помилка befund mangel
+    error risk risks deficiency observation fund проблема ошибка замечание уязвимость недостаток зауваження помилка
+    befund mangel
     feststellung fehler schwachstelle constat problème anomalie défaut hallazgo problema achado falha rilievo bevinding
     probleem brist fynd anmärkning usterka błąd баг 问题 缺陷 漏洞 指摘 指摘内容 指摘事項 発見事項 問題 課題 문제
     """
@@ -122,27 +137,9 @@ def columns_of(table: Block) -> Columns | None:
     """
     names = header_names(table)
     cells = {at: column(table, at) for at in range(min(len(names), MAX_COLUMNS))}
-    taken: dict[str, int] = {}
-    rated = any("severity" in _MEANING.get(name, []) and rates(cells.get(at, [])) for at, name in enumerate(names))
-    for at, name in enumerate(names[:MAX_COLUMNS]):
-        meanings = _MEANING.get(name, [])
-        if "count" in meanings and not rates(cells[at]):
-            if (at == 0 and not rated) or name in ("count", "total", "qty", "critical", "high"):
-                return None
-            continue
-        free = [meaning for meaning in _ORDER if meaning in meanings and meaning not in taken]
-        if at > 0 and name in ("item", "bug", "code") and "ref" in free:
-            free.remove("ref")
-        # `Risk` may hold a rating or a sentence; only the cells tell.
-        if "severity" in free and len(meanings) > 1 and not rates(cells[at]):
-            free.remove("severity")
-        if free:
-            taken[free[0]] = at
-    if any(
-        share(cells[at], is_ref) >= MOST and not rates(cells[at]) and len(set(cells[at])) < len(cells[at])
-        for at in cells
-    ):
-        # Refs that come again belong to findings that stand elsewhere.
+    taken = _from_header(names[:MAX_COLUMNS], cells)
+    numbered = any(cell_list and all(cell.isdigit() for cell in cell_list) for cell_list in cells.values())
+    if taken is None or (numbered and any(_repeats_refs(cell_list) for cell_list in cells.values())):
         return None
     _from_cells(names, cells, taken)
     _title_from_others(names, taken)
@@ -164,6 +161,31 @@ def columns_of(table: Block) -> Columns | None:
         says_problem=problem,
         rated="severity" in taken and share(cells[taken["severity"]], is_rating) >= MOST,
     )
+
+
+def _from_header(names: list[str], cells: dict[int, list[str]]) -> dict[str, int] | None:
+    taken: dict[str, int] = {}
+    rated = any("severity" in _MEANING.get(name, []) and rates(cells[at]) for at, name in enumerate(names))
+    for at, name in enumerate(names):
+        meanings = _MEANING.get(name, [])
+        if "count" in meanings and not rates(cells[at]):
+            if (at == 0 and not rated) or name in ("count", "total", "qty", "critical", "high"):
+                return None
+            continue
+        free = [meaning for meaning in _ORDER if meaning in meanings and meaning not in taken]
+        if at > 0 and name in ("item", "bug", "code") and "ref" in free:
+            free.remove("ref")
+        # `Risk` may hold a rating or a sentence; only the cells tell.
+        if "severity" in free and len(meanings) > 1 and not rates(cells[at]):
+            free.remove("severity")
+        if free:
+            taken[free[0]] = at
+    return taken
+
+
+def _repeats_refs(cells: list[str]) -> bool:
+    """In rows with numbers of their own, refs that come again belong to findings that stand elsewhere."""
+    return share(cells, is_ref) >= MOST and not rates(cells) and len(set(cells)) < len(cells)
 
 
 def _from_cells(names: list[str], cells: dict[int, list[str]], taken: dict[str, int]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from reviews.importing import decoys
-from reviews.importing.complaints import complains
+from reviews.importing.complaints import complains, denies, says_fine
+from reviews.importing.fields import Field, fields_in, meanings
 from reviews.importing.paths import paths_in
 from reviews.importing.recognisers.items import Item
 
@@ -17,8 +18,12 @@ MIN_PLACED = 0.5
 MIN_WRONG = 0.3
 MAX_DATED = 0.3
 MAX_CHILDREN = 6
+MAX_GOOD = 0.3
+MAX_ASKING = 0.5
+MIN_FIELDS = 2
+TELLING = frozenset({"severity", "priority", "issue", "impact", "fix", "files", "status"})
 
-Sureness = Literal["commented", "rated", "placed", "complaining"]
+Sureness = Literal["commented", "fielded", "rated", "placed", "complaining"]
 
 _DATED = re.compile(
     r"^\W*(?:v?\d+\.\d+\.\d+\b|\d{4}-\d\d-\d\d|\d{1,2}:\d\d\b|\d{1,2}[./]\d{1,2}[./]\d{2,4}|https?://|[0-9a-f]{7,40}\b(?=\s))"
@@ -39,6 +44,10 @@ def sureness(items: Sequence[Item], of_review: bool) -> Sureness | None:
         return None
     if _share(item.opening.marked and item.block.record for item in told) >= MIN_PLACED:
         return "commented"
+    if _share(_good(item) for item in told) > MAX_GOOD or _share(_asks(item) for item in told) > MAX_ASKING:
+        return None
+    if _share(len(meanings(item_fields(item)) & TELLING) >= MIN_FIELDS for item in told) >= MIN_PLACED:
+        return "fielded"
     rated = _share(item.parts.severity is not None for item in told)
     wrong = _share(_complains(item) for item in told)
     if rated >= MIN_RATED:
@@ -50,6 +59,18 @@ def sureness(items: Sequence[Item], of_review: bool) -> Sureness | None:
         return None
     shown = _share(_complains(item) or _placed(item) for item in told)
     return "complaining" if shown >= MIN_RATED and wrong >= MIN_WRONG else None
+
+
+def item_fields(item: Item) -> tuple[Field, ...]:
+    return tuple(fields_in([item.block]))
+
+
+def _good(item: Item) -> bool:
+    return decoys.good_mark(item.block.text) or denies(item.whole) or says_fine(item.parts.title)
+
+
+def _asks(item: Item) -> bool:
+    return item.whole.rstrip().endswith(("?", "？"))
 
 
 def _with_line(item: Item) -> bool:
@@ -67,8 +88,8 @@ def _complains(item: Item) -> bool:
 
 
 def _all_text(item: Item) -> str:
-    """The item with the paragraphs under it."""
-    told = [child.text for child in item.block.children[:MAX_CHILDREN] if child.kind == "paragraph"]
+    """The item with what is said under it."""
+    told = [child.text for child in item.block.children[:MAX_CHILDREN] if child.kind in ("paragraph", "item")]
     return "\n".join((item.block.text, *told))
 
 

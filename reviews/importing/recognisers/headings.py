@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from reviews.importing import decoys
+from reviews.importing.complaints import complains
 from reviews.importing.document import PSEUDO_HEADING_LEVEL, Section
-from reviews.importing.fields import Field, fields_in, fields_of, says_field
+from reviews.importing.fields import Field, fields_in, fields_of, lead_in, says_field
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers.candidate import Candidate, Proposal, tier_of
 from reviews.importing.regions import Outline
+from reviews.importing.titles import TitleParts
 from reviews.importing.vocabulary import label_meaning
 
 MIN_ITEMS = 2
@@ -26,7 +28,13 @@ def is_part(section: Section, outline: Outline) -> bool:
         return True
     if parts.ref is None and parts.number is None and outline.comes_again(section) and not _rates_itself(section):
         return True
+    if lead_in(section) and section.parent is not None and _counted(outline.title(section.parent)):
+        return True
     return decoys.part_heading(section.title) or (section.level > 1 and says_field(section.title))
+
+
+def _counted(parts: TitleParts) -> bool:
+    return parts.ref is not None or parts.number is not None
 
 
 def _rates_itself(section: Section) -> bool:
@@ -45,7 +53,7 @@ def candidate(
     parts = outline.title(section)
     around = outline.around(section)
     fields = fields_of(section) if fields is None else fields
-    why_not = decoys.not_a_finding(parts, section.title) or _not_a_heading(section, fields)
+    why_not = decoys.not_a_finding(parts, section.title) or _not_a_heading(section, parts, fields)
     if why_not is not None:
         return LeftOut(section.line, section.end, parts.title[:200], why_not)
     return Candidate(
@@ -63,11 +71,16 @@ def candidate(
     )
 
 
-def _not_a_heading(section: Section, fields: tuple[Field, ...]) -> str | None:
+def _not_a_heading(section: Section, parts: TitleParts, fields: tuple[Field, ...]) -> str | None:
     if decoys.found_clean(section):
+        return "the author calls it clean"
+    states = [field.value for field in fields if field.meaning == "status"]
+    if states and decoys.clean_status(states[0]) and not any(field.meaning == "severity" for field in fields):
         return "the author calls it clean"
     if decoys.decision_record(field.label for field in fields[:1]):
         return "a decision"
+    if section.title.rstrip(" *_").endswith(("?", "？")) and not fields and not (_counted(parts) or complains(parts.title)):
+        return "a question"
     return None
 
 

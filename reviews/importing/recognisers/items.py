@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reviews.importing import decoys
-from reviews.importing.complaints import says_fine
+from reviews.importing.complaints import denies, says_fine
 from reviews.importing.document import Block, Section
 from reviews.importing.fields import fields_in
 from reviews.importing.model import LeftOut
@@ -78,20 +78,33 @@ class Item:
 
 def items_of(outline: Outline) -> Iterator[Item]:
     """The top-level items of every section, with labels of fields and check marks left out."""
+    if "items" not in outline.kept:
+        outline.kept["items"] = tuple(_items(outline))
+    yield from outline.kept["items"]
+
+
+def _items(outline: Outline) -> Iterator[Item]:
     again = _labels_again(outline)
     for section in outline.document.sections():
         region = outline.region(section)
         items = [block for block in section.blocks if block.kind == "item"]
         heads = any(child.kind == "item" for block in items for child in block.children)
-        if not heads and (decoys.legend(items, leading_severity) or _are_parts(items)):
+        if not heads and (
+            decoys.legend(items, leading_severity) or _are_parts([block for block in items if not block.record])
+        ):
+            continue
+        # Where every item bears a label and one of them is such, the others are of that form as well.
+        labels = {_label(block) for block in items if not block.record}
+        if "" not in labels and labels & again:
             continue
         # Asked once per section, for it looks at every item of it.
         tier = _tier(region, section) if items and region.kind != "decoy" else 1
         topics = region.kind in ("neutral", "findings") and few_labels(items)
         above = only_place(section.title)
         for leaf in leaves(items, region) if region.kind != "decoy" else ():
-            item = read_item(leaf.block, section, leaf.region, outline, tier, topics)
-            if item is not None and _label(leaf.block) not in again:
+            own = tier_of(leaf.region) if leaf.block.record else tier
+            item = read_item(leaf.block, section, leaf.region, outline, own, topics)
+            if item is not None and (leaf.block.record or _label(leaf.block) not in again):
                 yield replace(item, place=leaf.place or above)
 
 
@@ -100,7 +113,7 @@ def _labels_again(outline: Outline) -> frozenset[str]:
     seen: dict[str, set[int]] = {}
     for section in outline.document.sections():
         for block in section.blocks:
-            label = _label(block) if block.kind == "item" else ""
+            label = _label(block) if block.kind == "item" and not block.record else ""
             if label:
                 seen.setdefault(label, set()).add(section.index)
     return frozenset(label for label, sections in seen.items() if len(sections) >= MIN_AGAIN)
@@ -130,6 +143,8 @@ def read_item(
     else:
         parts = _read_bold(lead, joined, outline)
     parts = _with_said(opening.put_on(parts), block)
+    if block.record and parts.dotted and parts.ref is None:
+        parts = replace(parts, ref=parts.number)
     tagged = parts.ref is not None or parts.severity is not None
     whole = plain(block.text[:MAX_ITEM_TEXT].replace("\n", " "))
     return Item(block, section, region, parts, whole, lead is not None, tagged, tier, opening)
@@ -217,7 +232,7 @@ def with_rest(parts: TitleParts, rest: str) -> TitleParts:
     if (
         severity is not None
         and parts.severity is None
-        and re.match(r"\s*(?:[\])*_]|[—–:,.;(-]|severity|priority|risk|$)", severity[2])
+        and re.match(r"\s*(?:[\])*_]|[—–:,.;(]|-\s|severity|priority|risk|$)|\s+-", severity[2])
     ):
         parts = replace(parts, severity=severity[0], severity_as_written=severity[1])
     status = status_of(after) if gap else None
@@ -251,7 +266,7 @@ def candidate(item: Item, reason: str, weight: float) -> Proposal:
     if why_not is None and plain_good and decoys.ends_good(item.block.text):
         why_not = "the author calls it clean"
     why_not = why_not or item.opening.unwanted
-    if why_not is None and says_fine(item.parts.title):
+    if why_not is None and (says_fine(item.parts.title) or (not item.tagged and denies(item.parts.title))):
         why_not = "the author calls it clean"
     if why_not is None and item.parts.title.endswith("?"):
         why_not = "a question"
@@ -281,6 +296,15 @@ def candidate(item: Item, reason: str, weight: float) -> Proposal:
     )
 
 
+def unfounded(item: Item, outline: Outline) -> bool:
+    """A step of a plan, in a document that calls itself no review, and with neither ref nor severity of its own."""
+    told = item.bold or item.tagged or item.region.group
+    return item.region.kind == "plan" and not told and not outline.of_review
+
+
 def leads_to_label(section: Section) -> bool:
     """The list belongs to a label such as `Impact:` and so to the finding above it."""
-    return section.parent is not None and label_meaning(plain(section.title)) is not None and section.level > 2
+    above = section.parent
+    return (
+        above is not None and above.level > 1 and section.level > 2 and label_meaning(plain(section.title)) is not None
+    )

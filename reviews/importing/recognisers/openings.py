@@ -38,8 +38,8 @@ class Opening:
 
 def opening_of(block: Block) -> Opening:
     """Take apart what stands before the title of an item: `nit: ...`, `a.py:12 - ...`, `[BUG] ...`."""
-    found = Opening(_title_lines(block.text))
-    for take in (_take_log, _take_line, _take_place, _take_tag, _take_comment):
+    found = Opening(block.text if _form_line(block) else _title_lines(block.text))
+    for take in (_take_form, _take_log, _take_line, _take_place, _take_tag, _take_comment):
         found = take(found, block)
         if found.unwanted is not None:
             break
@@ -62,6 +62,25 @@ def _part_line(line: str) -> bool:
 
 def _open_ended(line: str) -> bool:
     return line.rstrip().endswith((",", ";", "(", " in", " at", " of", " and"))
+
+
+def _form_line(block: Block) -> str:
+    """The line of a form that names the problem."""
+    if not block.record or "\n" not in block.text or comment_in(block.text) is not None:
+        return ""
+    lines = block.text.split("\n")
+    said = [line for line in lines if _LABELLED.match(line)]
+    named = [line for line in said if label_meaning(_label(line)) == "issue"]
+    return (named or [""])[0] if len(said) * 2 > len(lines) else ""
+
+
+def _label(line: str) -> str:
+    return re.split("[:：]", line, maxsplit=1)[0]
+
+
+def _take_form(found: Opening, block: Block) -> Opening:
+    line = _form_line(block)
+    return replace(found, text=re.split("[:：]", line, maxsplit=1)[1].strip(" *_"), marked=True) if line else found
 
 
 def _take_log(found: Opening, block: Block) -> Opening:

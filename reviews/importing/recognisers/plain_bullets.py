@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reviews.importing.recognisers.candidate import Proposal
-from reviews.importing.recognisers.items import candidate, items_of, leads_to_label
+from reviews.importing.recognisers.items import candidate, items_of, leads_to_label, unfounded
 from reviews.importing.regions import Outline
 from reviews.importing.section_words import clings
 from reviews.importing.vocabulary import leading_severity
@@ -28,7 +28,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
             yield candidate(item, f"a bullet with the ref {item.parts.ref}", WEIGHT_TAGGED)
         elif item.parts.severity is not None and leading_severity(item.whole) and len(item.whole) >= MIN_TAGGED:
             yield candidate(item, f"a bullet with the severity {item.parts.severity_as_written}", WEIGHT_TAGGED)
-        elif item.region.kind != "neutral" and not leads_to_label(item.section):
+        elif item.region.kind != "neutral" and not (leads_to_label(item.section) or unfounded(item, outline)):
             grouped = item.region.group
             weight = WEIGHT_GROUP if grouped else WEIGHT_LISTED
             yield candidate(item, "a bullet in a list of problems", weight)

@@ -8,6 +8,7 @@ from reviews.importing.recognisers.candidate import Proposal
 from reviews.importing.recognisers.headings import candidate, is_part
 from reviews.importing.regions import Outline
 
+GUIDANCE = "a template or guidance"
 WEIGHT = 0.95
 WEIGHT_IN_DECOY = 0.6
 
@@ -18,7 +19,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         if parts.ref is None or is_part(section, outline):
             continue
         in_decoy = outline.around(section).kind == "decoy"
-        if in_decoy and not section.blocks:
+        if in_decoy and (not section.blocks or outline.around(section).decoy == GUIDANCE):
             continue
         weight = WEIGHT_IN_DECOY if in_decoy else WEIGHT
         yield candidate(section, outline, f"a heading with the ref {parts.ref}", weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reviews.importing import decoys
+from reviews.importing.complaints import complains
 from reviews.importing.document import Section
 from reviews.importing.recognisers.candidate import Proposal
 from reviews.importing.recognisers.headings import candidate
@@ -17,6 +18,8 @@ MAX_GAP = 2
 
 def propose(outline: Outline) -> Iterator[Proposal]:
     for run in _runs(outline):
+        if not _of_findings(run, outline):
+            continue
         for section in run:
             if outline.around(section).kind != "decoy" and outline.region(section).kind != "decoy":
                 number = outline.title(section).number
@@ -46,6 +49,14 @@ def _runs(outline: Outline) -> Iterator[Sequence[Section]]:
             run.append(section)
         if _counts_on(run):
             yield run
+
+
+def _of_findings(run: Sequence[Section], outline: Outline) -> bool:
+    """A tutorial may number on as well: the document is a review, or the headings speak of what is wrong."""
+    if outline.of_review or any(outline.around(section).kind == "findings" for section in run):
+        return True
+    told = sum(1 for section in run if complains(outline.title(section).title))
+    return told * 2 >= len(run)
 
 
 def _counts_on(run: Sequence[Section]) -> bool:

@@ -1,4 +1,4 @@
-"""Headings beside findings that are made like them: the same mark in front, the same labelled part first, or all alike."""
+"""Headings beside findings that are made like them: the same mark, the same labelled part first, or all alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ MIN_MOST = 3
 # The fields that open a finding; `Note:` or `Status:` opens anything.
 OPENING = frozenset({"files", "issue", "impact", "cause", "severity"})
 
-_RATING_MARK = re.compile("^[\U0001f534\U0001f7e0\U0001f7e1\U0001f7e3\U0001f535\u26aa\u26ab\u2757\u274c]")
+_RATING_MARK = re.compile(
+    "^[\U0001f534\U0001f7e0\U0001f7e1\U0001f7e3\U0001f535\u26aa\u26ab\u2757\u274c\u26a0\U0001f6a8]"
+)
 
 
 def complete(outline: Outline, found: Sequence[Candidate], refused: frozenset[int]) -> Iterator[Candidate]:
@@ -32,7 +34,8 @@ def complete(outline: Outline, found: Sequence[Candidate], refused: frozenset[in
         marked = [child for child in beside if _mark(child) and _may_be(child, outline)]
         forms = {(child.level, first) for child in known if (first := _first_label(child)) is not None}
         levels = {child.level for child in known if _mark(child)}
-        if len({child.level for child in marked}) == 1 and len(marked) >= 2:
+        planned = outline.region(section).kind == "plan"
+        if len({child.level for child in marked}) == 1 and len(marked) >= 2 and not planned:
             levels.add(marked[0].level)
         others = [child for child in beside if child.line not in lines | refused and _may_be(child, outline)]
         most = len(known) >= MIN_MOST and len(others) * 3 <= len(known) and _lists(section, outline)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reviews.importing.document import Section
-from reviews.importing.fields import fields_of
+from reviews.importing.fields import fields_of, said_in_heading
 from reviews.importing.recognisers.candidate import Candidate, Proposal
 from reviews.importing.recognisers.headings import candidate
 from reviews.importing.regions import Outline
@@ -41,6 +41,7 @@ def propose(outline: Outline) -> Iterator[Proposal]:
                 if other.level != section.level or _opens(other):
                     break
                 end = other.end
+                fields.extend(replace(field, line=other.line) for field in said_in_heading(other.title))
                 fields.extend(fields_of(other))
             yield replace(proposal, parts=parts, title=parts.title, line_end=end, fields=tuple(fields))
 

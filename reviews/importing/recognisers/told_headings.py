@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from reviews.importing import decoys
 from reviews.importing.complaints import complains
 from reviews.importing.document import Section
 from reviews.importing.paths import paths_in
-from reviews.importing.recognisers.candidate import Proposal
+from reviews.importing.recognisers.candidate import Candidate, Proposal
 from reviews.importing.recognisers.headings import candidate, groups, is_part, over_items, pseudo
 from reviews.importing.recognisers.told_lists import calls_itself_review
 from reviews.importing.regions import Outline, finding_group
@@ -30,7 +31,9 @@ def propose(outline: Outline) -> Iterator[Proposal]:
     for (_, numbered), pool in pools.items():
         if _tell(pool, outline, numbered, review):
             for section in pool:
-                yield candidate(section, outline, "a heading among those that name what is wrong", WEIGHT)
+                proposal = candidate(section, outline, "a heading among those that name what is wrong", WEIGHT)
+                # Where others are surer, such headings tell how things are or should be.
+                yield replace(proposal, tier=2) if isinstance(proposal, Candidate) else proposal
 
 
 def _may_be(section: Section, outline: Outline) -> bool:

@@ -11,7 +11,6 @@ from reviews.importing.recognisers.bold_paragraphs import LEAD, reach
 from reviews.importing.recognisers.candidate import Candidate, Proposal, Tier
 from reviews.importing.recognisers.evidence import sureness
 from reviews.importing.recognisers.items import Item, candidate, read_item
-from reviews.importing.recognisers.told_lists import calls_itself_review
 from reviews.importing.regions import Outline
 from reviews.importing.vocabulary import label_meaning
 
@@ -20,12 +19,11 @@ MIN_WORDS = 2
 
 
 def propose(outline: Outline) -> Iterator[Proposal]:
-    review = calls_itself_review(outline)
     for section in outline.document.sections():
         if outline.region(section).kind != "neutral" or (section.level > 1 and decoys.among_areas(section)):
             continue
         items = [item for at in range(len(section.blocks)) if (item := _item(section, at, outline)) is not None]
-        shown = sureness(items, review)
+        shown = sureness(items, outline.of_review)
         for item in items if shown is not None else ():
             found = candidate(item, "a paragraph with a bold lead among complaints with places", WEIGHT)
             yield _as_paragraph(found, 1 if shown == "rated" else 3)
