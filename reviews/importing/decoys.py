@@ -53,11 +53,14 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         "a template or guidance",
-        r"templates?|how to .*|trouble-?shooting(?: .*)?|guidelines?|instructions?|report(?:ing)? (?:new|a) (?:bug|issue).*|update "
+        r"templates?|how to .*|trouble-?shooting(?: .*)?|guidelines?|instructions?|"
+        r"report(?:ing)? (?:new|a) (?:bug|issue).*|"
+        r"update "
         r"(?:bug|issue) status|"
         r"usage|getting started|prohibited patterns|required questions|what to look for|review "
         r"(?:checklist|criteria|process)|"
-        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|(?:code |usage )?examples?|example "
+        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|"
+        r"(?:code |usage )?examples?|example "
         r"(?:report|finding).*",
     ),
     (
@@ -150,7 +153,8 @@ _WITH_PROBLEMS = re.compile(
 )
 _TITLE_OF_GUIDE = re.compile(
     r"\b(?:contract|template|guidelines?|guide|policy|playbook|how (?:to|we|i|you)|standards?|style ?guide|runbook|"
-    r"submitting|contributing|readme|process|prompt|instructions|check-?list|change-?log|release notes|tutorial|manual|anleitung|leitfaden|richtlinien?|"
+    r"submitting|contributing|readme|process|prompt|instructions|check-?list|change-?log|release notes|"
+    r"tutorial|manual|anleitung|leitfaden|richtlinien?|"
     r"guía|guia|handleiding|richtlijn\w*|instrukcja|przewodnik|vägledning|riktlinjer|руководство|инструкция|памятка|"
     r"регламент|посібник|інструкція)\b|指南|手册|教程|ガイド|手順|マニュアル|가이드|안내서|지침",
     re.IGNORECASE,
@@ -231,7 +235,9 @@ _PLACE = re.compile(
 _FIX_STEP = re.compile(
     r"^(?:fix|correction|correctif|korrektur|correção|corrección|исправление|修复)\s*#?\d{1,2}\b", re.IGNORECASE
 )
-_LEAD = re.compile(rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|[一二三四五六七八九十]{{1,3}}[、.．]|[IVX]{{1,4}}[.)]\s+|{EMOJI}|\s|[*_#:–—-])+")
+_LEAD = re.compile(
+    rf"^(?:§?\d+(?:\.\d+)*[.):]?\s+|[一二三四五六七八九十]{{1,3}}[、.．]|[IVX]{{1,4}}[.)]\s+|{EMOJI}|\s|[*_#:–—-])+"
+)
 
 
 def heading_words(title: str) -> str:

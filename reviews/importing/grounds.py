@@ -18,7 +18,9 @@ OPENING = 2
 
 _PARTS = frozenset({"issue", "impact", "fix", "cause", "files", "severity"})
 # What people number besides findings: requirements, stories, tests, tasks, decisions.
-_OTHER_THINGS = frozenset("FR NFR REQ US AC TC UC ADR RFC T TASK STORY EPIC PHASE STEP WP".split())
+_OTHER_THINGS = frozenset(
+    ["FR", "NFR", "REQ", "US", "AC", "TC", "UC", "ADR", "RFC", "T", "TASK", "STORY", "EPIC", "PHASE", "STEP", "WP"]
+)
 _AFTERWARDS = re.compile(
     r"\b(?:post-?mortem|incident|retrospective|root cause|nachbereitung|vorfall|incidente?|incidencia|инцидент\w*|"
     r"постмортем|інцидент\w*)|事故|障害|インシデント|장애|회고",

@@ -14,7 +14,7 @@ MIN_COUNTED = 2
 
 
 def counted_lines(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces with lines in bold that bear a number or a ref as headings: the lines in bold below are their parts."""
+    """Lines in bold that bear a number or a ref as headings: the lines in bold below them are their parts."""
     counted = [_counted(piece) for piece in pieces]
     if sum(counted) < MIN_COUNTED:
         return list(pieces)
@@ -45,7 +45,7 @@ def _counted(piece: Piece) -> bool:
 
 
 def levelled(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces with the first heading at level one where it stands alone above all others, else these at level two."""
+    """The first heading at level one where it stands alone above all others; else all of them at level two."""
     marked = [piece for piece in pieces if isinstance(piece, Heading) and 0 < piece.level < PSEUDO_HEADING_LEVEL]
     top = min((heading.level for heading in marked), default=1)
     highest = [heading for heading in marked if heading.level == top]

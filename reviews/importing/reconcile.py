@@ -168,7 +168,7 @@ def _without_overviews(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _without_views(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Where the author rates or names what is wrong, a list that does neither and complains of little is no part of it."""
+    """Where the author rates or names what is wrong, a list that does neither and complains little is no part of it."""
     rated = [c for c in candidates if _rated(c) or (c.shape == "heading" and c.parts.ref is not None)]
     if len(rated) * 2 < len(candidates):
         return list(candidates)

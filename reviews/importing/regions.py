@@ -184,7 +184,7 @@ def outline_of(document: Document) -> Outline:
 
 
 def _counts_its_own(outline: Outline) -> bool:
-    """Several headings or items bear refs: whatever the title says, the author lists things under names of their own."""
+    """Several headings or items bear refs: whatever the title says, the author lists things under their own names."""
     refs = {found.ref for found in outline.parts.values() if found.ref}
     for section in outline.document.sections():
         first = [block.text.split("\n")[0] for block in section.blocks if block.kind == "item"]

@@ -73,9 +73,11 @@ gewijzigde bestanden|tijdlijn|ändrade filer|tidslinje|ändringslogg|zmienione p
     "numbers": """kennzahlen|statistik\\w*|métriques|statistiques|métricas|estadísticas|estatísticas|metriche|
 statistiche|
 statistieken|cijfers|statystyki|метрики|статистика|统计|指标|統計|통계""",
-    "examples": """fehlerbehebung|problembehandlung|dépannage|solución de problemas|solução de problemas|probleemoplossing|
+    "examples": """fehlerbehebung|
+problembehandlung|dépannage|solución de problemas|solução de problemas|probleemoplossing|
 risoluzione dei problemi|felsökning|rozwiązywanie problemów|устранение неполадок|решение проблем|усунення несправностей|
-故障排除|故障排查|常见问题|トラブルシューティング|문제 해결|beispiele|codebeispiele|exemples?(?: de code)?|ejemplos?(?: de código)?|exemplos?(?: de código)?|esempi|
+故障排除|故障排查|常见问题|トラブルシューティング|문제 해결|beispiele|codebeispiele|exemples?(?: de code)?|
+ejemplos?(?: de código)?|exemplos?(?: de código)?|esempi|
 voorbeelden|exempel|przykłady|примеры(?: кода)?|приклади|代码示例|示例代码|コード例|예시 코드""",
     "questions": """offene fragen|rückfragen|questions ouvertes|preguntas\\w*|perguntas\\w*|domande\\w*|
 (?:open\\w* )?vragen|

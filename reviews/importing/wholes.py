@@ -29,7 +29,8 @@ _BLANK = re.compile(
 _CHOICE = re.compile(r"^[`*_\[<(]{0,3}\w[\w ]{0,20}(?:\s?[|/]\s?\w[\w ]{0,20}){2,6}[`*_\]>)]{0,3}$")
 _RATED = re.compile(r"\b(?:critical|high|medium|low|open|fixed|pass|fail)\b", re.IGNORECASE)
 _REPORT = re.compile(
-    r"finding|report|bugs\b|issues|review of|bericht|rapport|informe|relatório|relazione|verslag|raport|отч[её]т|звіт|报告|"
+    r"finding|report|bugs\b|issues|review of|bericht|rapport|informe|relatório|relazione|verslag|raport|"
+    r"отч[её]т|звіт|报告|"
     r"報告|보고서",
     re.IGNORECASE,
 )

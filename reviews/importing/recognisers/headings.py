@@ -79,7 +79,11 @@ def _not_a_heading(section: Section, parts: TitleParts, fields: tuple[Field, ...
         return "the author calls it clean"
     if decoys.decision_record(field.label for field in fields[:1]):
         return "a decision"
-    if section.title.rstrip(" *_").endswith(("?", "？")) and not fields and not (_counted(parts) or complains(parts.title)):
+    if (
+        section.title.rstrip(" *_").endswith(("?", "？"))
+        and not fields
+        and not (_counted(parts) or complains(parts.title))
+    ):
         return "a question"
     return None
 
