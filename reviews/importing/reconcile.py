@@ -10,7 +10,6 @@ from itertools import accumulate
 
 from reviews.importing import decoys
 from reviews.importing.complaints import complains
-from reviews.importing.grounds import grounded
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers import RECOGNISERS, Candidate, siblings
 from reviews.importing.refs import refs_in
@@ -50,8 +49,8 @@ def select(outline: Outline) -> Selection:
     others = [c for c in candidates if c.shape != "heading"]
     headings = _without_categories(headings, others)
     others = _not_under_clean(_outside(others, headings), left_out)
-    others = grounded([*headings, *others], outline)
-    standing, aside = _by_tier(_without_views(_without_overviews(_numbers_as_refs(others))))
+    every = _numbers_as_refs([*headings, *others])
+    standing, aside = _by_tier(_without_views(_without_overviews(every)))
     chosen, merged = _merge(standing)
     return Selection(tuple(chosen), merged, _left_out(left_out, chosen), tuple(aside))
 
