@@ -6,6 +6,7 @@ from django.urls import path
 
 from tickets import (
     attachment_views,
+    board_views,
     decision_views,
     list_views,
     project_views,
@@ -19,6 +20,8 @@ from tickets import (
 urlpatterns = [
     path("tickets/", list_views.tickets, name="tickets"),
     path("tickets/fragment/", list_views.tickets_fragment, name="tickets_fragment"),
+    path("tickets/board/", board_views.board, name="tickets_board"),
+    path("tickets/board/fragment/", board_views.board_fragment, name="tickets_board_fragment"),
     path("tickets/agents/", list_views.agents, name="ticket_agents"),
     path("tickets/export.csv", list_views.export, name="tickets_export"),
     path("tickets/new/", list_views.new, name="ticket_new"),

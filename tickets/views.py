@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from portal.core import access
 from portal.core.access import Role, within
 from portal.core.doors import Found, page
-from portal.core.lifecycle import Refused
+from portal.core.lifecycle import Refused, Transition
 from portal.core.models import User
 from portal.live import streams
 from tickets import (
@@ -142,10 +142,8 @@ def _agent_of(ticket: Ticket) -> str:
 def _rail(
     request: HttpRequest, ticket: Ticket, measured: Measurement | None, tried: Form | None = None
 ) -> dict[str, Any]:
-    offered = [step for step in TICKET.allowed(ticket.state) if step.verb in ACTIONS]
-    if ticket.taken_at is not None:
-        offered = [step for step in offered if step.verb not in BEGINNING]
-    mine = [step for step in offered if access.may(request.user, within(ACTIONS[step.verb][0]), ticket.project.scope)]
+    offered = offered_for(ticket)
+    mine = [step for step in offered if may_take(request.user, step, ticket)]
     forms = {step.verb: ACTIONS[step.verb][1]() for step in mine} | _taking(request, ticket)
     if tried is not None:
         # Refused or not, what was typed stays where it was typed.
@@ -163,6 +161,16 @@ def _rail(
         "tried": tried is not None,
         "taken": taking_over.place_of(ticket) if ticket.taken_at else None,
     }
+
+
+def offered_for(ticket: Ticket) -> list[Transition]:
+    """What a person with the right could do to it now, by a form on its page."""
+    offered = [step for step in TICKET.allowed(ticket.state) if step.verb in ACTIONS]
+    return offered if ticket.taken_at is None else [step for step in offered if step.verb not in BEGINNING]
+
+
+def may_take(reader: Any, step: Transition, ticket: Ticket) -> bool:
+    return access.may(reader, within(ACTIONS[step.verb][0]), ticket.project.scope)
 
 
 def _taking(request: HttpRequest, ticket: Ticket) -> dict[str, Form]:

@@ -108,6 +108,8 @@ ALL: Final[tuple[Limit, ...]] = (
     Limit("TURN_DECISIONS_CHARS", 12_000, 2000, 100_000, "of their text together"),
     Limit("JOB_SEARCH_ROWS", 50_000, 100, 1_000_000, "the newest jobs of a list, in which words are looked for"),
     Limit("LIST_PAGE_ROWS", 50, 5, 500, "rows of one page of a list"),
+    Limit("BOARD_COLUMN_ROWS", 25, 5, 200, "cards in one column of the board, those that changed last"),
+    Limit("BOARD_DONE_DAYS", 14, 1, 365, "what is done stays on the board"),
     Limit("NOTIFICATIONS_KEPT_ROWS", 500, 10, 10_000, "notifications kept of one person, the newest"),
     Limit("ATTACHMENT_MAX_BYTES", 10_000_000, 1024, 100_000_000, "an attached file"),
     Limit("REQUEST_FILES", 10, 1, 50, "files sent at once"),

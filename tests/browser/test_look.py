@@ -65,6 +65,7 @@ PAGES: Final = {
     "ticket-edit": "/tickets/MC-3/edit/",
     "ticket-new": "/tickets/new/",
     "tickets-filtered": "/tickets/?state=open&q=agent:agent-0+ticket",
+    "tickets-board": "/tickets/board/",
     "tickets-none": "/tickets/?q=nothing&who=nobody",
     "ticket-files": "/tickets/MC-1/files/",
     "ticket-file-remove": "/tickets/MC-1/files/1/remove/",
@@ -297,6 +298,36 @@ def test_keys_go_places_and_are_silent_while_typing(site: Site) -> None:
         page.wait_for_url("**/workers/", wait_until="load")
         page.keyboard.press("j")
         assert re.fullmatch(r"/workers/jobs/\d+/", page.evaluate("document.activeElement.getAttribute('href')"))
+
+
+def test_the_board_is_walked_and_its_cards_are_moved_by_keys(site: Site) -> None:
+    with site.page("/tickets/") as page:
+
+        def column() -> str:
+            focused = "document.activeElement.closest('.col')?.querySelector('h2')"
+            return str(page.evaluate(f"{focused}?.getAttribute('id')"))
+
+        page.keyboard.press("b")
+        page.wait_for_url("**/tickets/board/", wait_until="load")
+        page.keyboard.press("j")
+        assert column() == "column-open"
+        first = page.evaluate("document.activeElement.href")
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement.href") != first
+        page.keyboard.press("ArrowRight")
+        assert column() == "column-running"
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        assert column() == "column-in_review"
+        page.keyboard.press("m")
+        assert page.evaluate("document.activeElement.hash") == "#assign-form"
+        looked_at(page, "tickets-board-moves")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/tickets/MC-*/#assign-form")
+        page.locator("#assign-form").wait_for(state="visible")
+        page.go_back()
+        page.keyboard.press("l")
+        page.wait_for_url("**/tickets/")
 
 
 def test_the_skip_link_comes_first(site: Site) -> None:

@@ -12,10 +12,29 @@ let waitingForPlace = 0;
 const linkOf = (row) => [...row.querySelectorAll("a[href], button.as-link")].find((link) => link.offsetParent !== null);
 
 function step(direction) {
-  const rows = [...document.querySelectorAll("main tbody tr, main .items > li")].filter(linkOf);
+  const column = document.activeElement.closest(".board .col") ?? document.querySelector("main .board .col:has(.card)");
+  const rows = [...(column ?? document).querySelectorAll(column ? ".card" : "main tbody tr, main .items > li")].filter(linkOf);
   const here = rows.findIndex((row) => row.contains(document.activeElement));
   const next = rows[Math.min(Math.max(here + direction, 0), rows.length - 1)];
   if (next) linkOf(next).focus();
+}
+
+// To the card at the same height in the next column that has one.
+function across(direction) {
+  const columns = [...document.querySelectorAll("main .board .col")].filter((column) => linkOf(column));
+  const here = columns.findIndex((column) => column.contains(document.activeElement));
+  const next = columns[Math.min(Math.max(here + direction, 0), columns.length - 1)];
+  if (!next) return;
+  const height = here < 0 ? 0 : [...columns[here].querySelectorAll(".card")].findIndex((card) => card.contains(document.activeElement));
+  const cards = next.querySelectorAll(".card");
+  linkOf(cards[Math.min(Math.max(height, 0), cards.length - 1)]).focus();
+}
+
+function moveCard() {
+  const ways = document.activeElement.closest(".card")?.querySelector("details");
+  if (!ways) return;
+  ways.open = true;
+  ways.querySelector("a").focus();
 }
 
 const SINGLE = {
@@ -25,19 +44,22 @@ const SINGLE = {
   j: () => step(1),
   k: () => step(-1),
 };
+const BOARD = { ArrowLeft: () => across(-1), ArrowRight: () => across(1), m: moveCard };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || keysOff()) return;
   if (document.querySelector("dialog[open]")) return;
   const going = Date.now() - waitingForPlace < 1500;
   waitingForPlace = 0;
-  const place = going && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  const name = CSS.escape(event.key);
+  const place = document.querySelector(going ? `[data-go="${name}"]` : `[data-key="${name}"]`);
+  const act = SINGLE[event.key] ?? (document.querySelector("main .board") && BOARD[event.key]);
   if (place) {
     event.preventDefault();
     location.href = place.href;
-  } else if (SINGLE[event.key]) {
+  } else if (act) {
     event.preventDefault();
-    SINGLE[event.key]();
+    act();
   }
 });
 
