@@ -59,7 +59,8 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
         r"(?:bug|issue) status|"
         r"usage|getting started|prohibited patterns|required questions|what to look for|review "
         r"(?:checklist|criteria|process)|"
-        r"when (?:adding|refactoring|reviewing).*|contributing|notes for (?:future|developers?).*|"
+        r"how (?:to|it|this|they|we|\w+s (?:are|is|were)) .*|when (?:adding|refactoring|reviewing).*|"
+        r"contributing|notes for (?:future|developers?).*|"
         r"(?:code |usage )?examples?|example "
         r"(?:report|finding).*",
     ),
@@ -130,8 +131,7 @@ _PLANS = (
     r"rekommendationer.*|empfehlungen.*|рекомендации.*|recomendaciones|recomendações|recommandations|next|建议|"
     r"short[- ]term.*|long[- ]term.*|medium[- ]term.*|immediate(?: \(.*\)| actions?.*)?|future (?:work|"
     r"improvements|considerations|enhancements)|"
-    r"top[- ]?(?:\d+|three|five|ten)\b.*|strategic .*|lessons learned|areas for (?:enhancement|"
-    r"improvement)|nice to haves?"
+    r"top[- ]?(?:\d+|three|five|ten)\b.*|strategic .*|lessons learned|nice to haves?"
 )
 _HARD = tuple(
     (reason, re.compile(rf"^(?:the |our |my )?(?:{pattern})$", re.IGNORECASE)) for reason, pattern in _HEADINGS
@@ -178,14 +178,14 @@ _NOTHING = re.compile(
     r"detected)|-+|—|keine?|inga|нет|aucune?|"
     r"не (?:выявлено|обнаружено|найдено)|не (?:виявлено|знайдено)|відсутні|отсутствуют|"
     r"nie (?:stwierdzono|znaleziono)|brak|"
-    r"ningun[oa]s?|nenhuma?|nessun[oa]?|geen|inget|rien|无|未发现|なし|没有|없음)\b\s*(?:[.!(—–:-].*|$)",
+    r"ningun[oa]s?|nenhuma?|nessun[oa]?|geen|inget|rien|无|未发现|なし|没有|없음)\b\s*(?:[.!](?:\s.*|$)|[(—–:-].*|$)",
     re.IGNORECASE,
 )
 _GOOD_MARK = re.compile(
     r"^\s*(?:\[[ xX]\]\s*)?[*_~`]*\s*(?:✅|☑|✔|✓|👍|🟢 ok|\(ok\)|PASS\b|\[PASS\]|✨|🎉)", re.IGNORECASE
 )
 _BAD_MARK = re.compile(r"^\W{0,6}[\u26a0\u274c\U0001f534]|[\u26a0\u274c\U0001f534]\ufe0f?\W*$")
-_COUNT = re.compile(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\))?\.?$")
+_COUNT = re.compile(r"^[^:|]{1,60}[:|—–-]\s*[*_]*\s*\d+\s*(?:\w+)?[*_]*\s*(?:\([^)]*\)|,\s[^,]{1,30})?\.?$")
 _COUNTED = re.compile(
     r"^\W{0,4}(?:\d{1,3}|no|zero|one|two|three|four|five)\b\W{0,4}(?:[\w-]+\s+){0,3}"
     r"(?:issues?|findings?|observations?|bugs?|vulnerabilities|vulnerability|warnings?|notes?|befunde|mängel|fehler|"
@@ -196,6 +196,7 @@ _GOOD_END = re.compile(r"(?<!fixed)(?<!done)(?<!resolved)(?<!closed)[\s.)*]\s*[�
 _NON_FINDING = re.compile(r"^[\[(]\s*(?:non[- ]finding|not an? (?:issue|bug|finding)|no (?:issue|finding)|ok\b)", re.I)
 _NEXT = re.compile(
     r"^(?:recommended |suggested |immediate )?(?:next|following) (?:steps?|actions?)\b|"
+    r"^(?:optional |possible )?future (?:work|improvements?|enhancements?|considerations?|ideas?|features?)\b|"
     r"^nächste schritte|^prochaines étapes|"
     r"^próximos pas|^prossimi passi|^volgende stappen|^nästa steg|^(?:następne|kolejne) kroki|^следующие шаги|"
     r"^наступні кроки|^下一步|^后续步骤|^次のステップ|^다음 단계",
@@ -311,9 +312,12 @@ def reviewed_area(section: Section) -> bool:
 def _looked_at(section: Section) -> bool:
     if _has_praise(section):
         return True
-    items = [block for block in section.all_blocks() if block.kind == "item"]
+    blocks = list(section.all_blocks())
+    items = [block for block in blocks if block.kind == "item"]
     good = sum(1 for item in items if good_mark(item.text))
-    return good >= 2 and good * 4 >= len(items)
+    said = [block for block in blocks if block.kind == "paragraph"]
+    well = sum(1 for block in said if good_mark(block.text))
+    return (good >= 2 and good * 4 >= len(items)) or (well >= 2 and well * 2 >= len(said))
 
 
 def _has_praise(section: Section) -> bool:

@@ -13,6 +13,8 @@ from reviews.importing.vocabulary import label_meaning
 
 MAX_FIELD_LINE = 3_000
 MAX_FIELDS = 80
+# One labelled part may be chance; two make an item a thing of its own.
+MIN_PARTS = 2
 
 _BOLD_LABEL = re.compile(
     r"(?:^|(?<=[|·•;])\s*|\s{2,}|(?<=\s))(?:\*\*|__)([^*\n]{1,70}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*"
@@ -46,10 +48,17 @@ def fields_of(section: Section) -> tuple[Field, ...]:
             else:
                 found.extend(replace(field, line=part.line) for field in said_in_heading(part.title))
         # A record is a finding of its own, not a part of what the heading names.
-        found.extend(fields_in(block for block in part.blocks if not block.record))
+        found.extend(fields_in(block for block in part.blocks if not (block.record or has_parts(block))))
         if len(found) > MAX_FIELDS:
             break
     return tuple(found[:MAX_FIELDS])
+
+
+def has_parts(block: Block) -> bool:
+    """A list item that is no labelled part itself and has such parts under it: `1. Weak secret`, `- File: ...`."""
+    if block.kind != "item" or next(_labelled(replace(block, children=())), None) is not None:
+        return False
+    return len(meanings(fields_in(child for child in block.children if child.kind == "item"))) >= MIN_PARTS
 
 
 def _parts(section: Section) -> Iterator[Section]:

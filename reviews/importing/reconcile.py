@@ -10,11 +10,14 @@ from itertools import accumulate
 
 from reviews.importing import decoys
 from reviews.importing.complaints import complains
+from reviews.importing.fields import meanings
 from reviews.importing.model import LeftOut
-from reviews.importing.recognisers import RECOGNISERS, Candidate, siblings
-from reviews.importing.refs import refs_in
+from reviews.importing.recognisers import RECOGNISERS, Candidate, checkboxes, siblings
+from reviews.importing.recognisers.evidence import MIN_FIELDS, TELLING
+from reviews.importing.refs import refs_added, refs_in
 from reviews.importing.regions import Outline
 from reviews.importing.similarity import Comparer, normal
+from reviews.importing.titles import plain
 from reviews.importing.wholes import TEMPLATE
 
 MAX_COMPARISONS = 60_000
@@ -27,6 +30,10 @@ CLEARED = frozenset({"the author calls it clean", "a decision", "a question", "a
 ENOUGH = 5
 TAGGED = 0.8
 MIN_VIEWS = 3
+MIN_MAIN = 5
+MIN_TICKED = 4
+MIN_GOOD = 10
+WEAK = 0.66
 WEAK_HEADING = 0.76
 
 
@@ -50,7 +57,8 @@ def select(outline: Outline) -> Selection:
     headings = _without_categories(headings, others)
     others = _not_under_clean(_outside(others, headings), left_out)
     every = _numbers_as_refs([*headings, *others])
-    standing, aside = _by_tier(_without_views(_without_overviews(every)))
+    every = _without_views(_without_overviews(every))
+    standing, aside = _by_tier(_beside_main(every, done=_lists_what_is_done(outline)))
     chosen, merged = _merge(standing)
     return Selection(tuple(chosen), merged, _left_out(left_out, chosen), tuple(aside))
 
@@ -122,7 +130,8 @@ def _outside(others: Sequence[Candidate], headings: Sequence[Candidate]) -> list
     starts = [h.line_start for h in headings]
     for candidate in others:
         at = bisect_left(starts, candidate.line_start) - 1
-        if at >= 0 and candidate.line_end <= headings[at].line_end:
+        # What is listed as a finding is no part of what only tells, or plans, among other things.
+        if at >= 0 and candidate.line_end <= headings[at].line_end and headings[at].tier <= candidate.tier:
             continue
         if kept and kept[-1].shape == "paragraph" and _inside(candidate, kept[-1]):
             continue
@@ -159,11 +168,18 @@ def _numbers_as_refs(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _without_overviews(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """An item or row without a ref that names several findings by theirs speaks about them and is none itself."""
+    """What names findings by their refs, behind its own title or several of them, speaks about them and is none."""
     known = {c.parts.ref for c in candidates if c.parts.ref is not None and not c.parts.ref.isdigit()}
     if len(known) < NAMED:
         return list(candidates)
-    return [c for c in candidates if c.parts.ref is not None or c.shape == "heading" or _named(c, known) < NAMED]
+    return [c for c in candidates if not _speaks_of(c, known)]
+
+
+def _speaks_of(candidate: Candidate, known: set[str]) -> bool:
+    if candidate.shape == "heading":
+        added = refs_added(plain(candidate.section.title))
+        return bool(added) and known.issuperset(added) and candidate.parts.ref not in added
+    return candidate.parts.ref is None and _named(candidate, known) >= NAMED
 
 
 def _without_views(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -183,6 +199,49 @@ def _without_views(candidates: Sequence[Candidate]) -> list[Candidate]:
         and sum(1 for c in listed if complains(c.title)) * MIN_VIEWS < len(listed)
     }
     return [c for c in candidates if c.shape != "item" or c.section.index not in views]
+
+
+def _beside_main(candidates: Sequence[Candidate], *, done: bool) -> list[Candidate]:
+    """Where findings have refs, ratings or labelled parts, a list without any of them only speaks of findings."""
+    main = [c for c in candidates if _shows_itself(c) and (c.tier == 1 or done)]
+    if not main and done:
+        return [c for c in candidates if c.weight > WEAK and c.region.kind not in ("plan", "recap")]
+    if len(main) < MIN_MAIN:
+        return list(candidates)
+    lists = {_list_of(c) for c in main}
+    weak = [
+        c for c in candidates if c.tier == 1 and c.weight <= WEAK and _list_of(c) not in lists and not _shows_itself(c)
+    ]
+    # A few headings more than those may still be findings; many are another outline.
+    few = sum(1 for c in weak if c.shape == "heading") * 2 < len(main)
+    refused = {id(c) for c in weak if not (few and c.shape == "heading")}
+    return [c for c in candidates if id(c) not in refused]
+
+
+def _lists_what_is_done(outline: Outline) -> bool:
+    """Several headings, or many items, bear check marks, or it is a checklist: it goes through what is done or good."""
+    sections = list(outline.document.sections())
+    if checkboxes.of_procedures(outline):
+        return True
+    if sum(1 for s in sections if outline.title(s).checked and outline.region(s).kind == "decoy") >= MIN_TICKED:
+        return True
+    items = [block for section in sections for block in section.blocks if block.kind == "item"]
+    good = sum(1 for block in items if decoys.good_mark(block.text))
+    return good >= MIN_GOOD and good * 3 >= len(items)
+
+
+def _list_of(candidate: Candidate) -> tuple[str, int]:
+    """The section whose headings, or whose items, the candidate is one of."""
+    section = candidate.section
+    if candidate.shape == "heading" and section.parent is not None:
+        return "headings", section.parent.index
+    return candidate.shape, section.index
+
+
+def _shows_itself(candidate: Candidate) -> bool:
+    if candidate.parts.ref is not None or _rated(candidate) or candidate.parts.status is not None:
+        return True
+    return len(meanings(candidate.fields) & TELLING) >= MIN_FIELDS
 
 
 def _rated(candidate: Candidate) -> bool:

@@ -30,6 +30,7 @@ Kind = Literal["neutral", "findings", "plan", "recap", "decoy"]
 Said = tuple[Severity | None, str | None, Status | None]
 
 MAX_GROUP_WORDS = 8
+MAX_ABROAD = 3
 OPENING = 12
 MAX_TITLE_LINE = 100
 MIN_AGAIN = 3
@@ -257,7 +258,7 @@ def _as_those_beside(section: Section, status: Status | None) -> Said:
     pure = sum(1 for other in beside if _only_rates(other.title))
     said = _said_of_severity(section.title)
     alike = sum(1 for other in beside if other is not section and _said_of_severity(other.title) == said)
-    if not (alike and said and len(said) <= MAX_SAID) and not (pure >= MIN_UNDER and first in ("item", "table")):
+    if not (alike and said and len(said) <= MAX_SAID) and not (pure >= MIN_UNDER and first in (None, "item", "table")):
         return None, None, status
     clauses = re.split(r"\s[—–-]\s|[,:;]\s", _without_severity(decoys.heading_words(section.title)))
     told = [found for clause in clauses if (found := status_of(clause)) is not None]
@@ -375,13 +376,23 @@ def group_status(title: str) -> Status | None:
     """The status of a heading that names nothing but a status, such as `Fixed Issues` or `Not applied`."""
     text = _without_severity(decoys.heading_words(title))
     if not _STATUS_GROUP.match(text):
-        return None
+        return _status_abroad(text)
     words = [w for w in re.split(r"\s+", text) if w]
     for at in range(len(words)):
         status = status_of(" ".join(words[at:]))
         if status is not None:
             return status
     return None
+
+
+def _status_abroad(text: str) -> Status | None:
+    """`Открытые`, `Behobene Fehler`: a status alone, or with a word for problems, in another language."""
+    words = words_of(text)
+    told = [status for word in words if (status := status_of(word)) is not None]
+    rest = [word for word in words if status_of(word) is None]
+    if not told or len(words) > MAX_ABROAD or not (rest or not text.isascii()):
+        return None
+    return (status_of(text) or told[0]) if all(problems_named(word) for word in rest) else None
 
 
 def _modifies(words: list[str], at: int) -> bool:

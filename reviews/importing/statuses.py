@@ -13,6 +13,7 @@ from reviews.importing.document import Section
 from reviews.importing.model import ParsedFinding, Severity, Status
 from reviews.importing.recognisers.items import Item, read_item
 from reviews.importing.reconcile import Selection
+from reviews.importing.refs import refs_added
 from reviews.importing.regions import Outline, Region, group_status
 from reviews.importing.titles import number_of, plain
 from reviews.importing.vocabulary import SEVERITY_WORDS, status_of, word_set, words_of
@@ -102,6 +103,10 @@ def _later(outline: Outline) -> list[Later]:
         status = region.status or group_status(section.title)
         if status is not None:
             found.extend(_rows(section, status))
+        # `Rate limit for logins (C-02) - done`: what is said of the remedy is said of what it is for.
+        said, refs = outline.title(section).status, refs_added(plain(section.title))
+        if said is not None and refs:
+            found.append(Later(plain(section.title)[:300], section.line, said, None, refs))
         if region.kind not in ("plan", "recap"):
             continue
         blocks = [block for block in section.blocks if block.kind == "item"]

@@ -97,7 +97,7 @@ _BRACKET_SUFFIX = re.compile(
     re.IGNORECASE,
 )
 _MARK_STATUS = re.compile(
-    rf"^(?P<head>.+?)\s*[✅☑✔❌⚠🔴🟡🟢⏸⏳🔄🚧]\ufe0f?\s*(?P<tag>{STATUS_ALTERNATION})(?P<after>{_AFTER})\s*$",
+    rf"^(?P<head>.+?)\s*[✅☑✔✓❌✗⚠🔴🟡🟢⏸⏳🔄🚧]\ufe0f?\s*(?P<tag>{STATUS_ALTERNATION})(?P<after>{_AFTER})\s*$",
     re.IGNORECASE,
 )
 # `Title ⚠️ HIGH PRIORITY`: the mark sets the tag apart.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from reviews.importing.labels import LABELS_ABROAD
 from reviews.importing.model import Severity, Status
@@ -62,8 +63,22 @@ def _forms(word: str) -> list[str]:
     return [stem + ending for ending in endings] or [stem]
 
 
+MIN_FOLDED = 6
+
+
+def folded(text: str) -> str:
+    """Latin letters without their accents, as people type where a keyboard has none."""
+    return "".join(
+        parts[0] if (parts := unicodedata.normalize("NFKD", letter))[0].isascii() else letter for letter in text
+    )
+
+
 for _severity, _words in _SEVERITY_LISTS.items():
     SEVERITY_WORDS.update({form: _severity for word in _words.split() for form in _forms(word)})
+# Short words without their accents may be others: the Swedish for `low` is an English word then.
+for _word, _severity in tuple(SEVERITY_WORDS.items()):
+    if len(_word) >= MIN_FOLDED:
+        SEVERITY_WORDS.setdefault(folded(_word), _severity)
 
 _EAST = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _EASTERN = re.compile(f"[{_EAST}]")
@@ -135,7 +150,8 @@ _STATUS_PATTERNS: tuple[tuple[Status, str, str], ...] = (
         r"rozwiązan|poprawion)\w+|"
         r"częściowo \w+|открыт\w*|не (?:исправлен|решен|решён|устранен|устранён|закрыт|выполнен)\w*|"
         r"в (?:работе|процессе)|"
-        r"частично(?: \w+)?|ожида\w+|новый|відкрит\w*|не (?:виправлен|вирішен|усунен)\w*|в роботі|частково \w+",
+        r"частично(?: \w+)?|ожида(?:ет|ют|ни)\w*|"
+        r"новый|відкрит\w*|не (?:виправлен|вирішен|усунен)\w*|в роботі|частково \w+",
         "未修复|未修正|未解决|未处理|未完成|待修复|待处理|待解决|待办|待定|进行中|处理中|修复中|部分修复|"
         "未対応|未修正|未解決|"
         "対応中|未着手|一部対応|미해결|미수정|미조치|미처리|진행 ?중|열림|대기",
@@ -198,14 +214,14 @@ _STATUS_PATTERNS: tuple[tuple[Status, str, str], ...] = (
 )
 _STATUS_START = re.compile(
     r"^(?:(?:status|статус|statut|estado|stato|状态|狀態|상태|ステータス)\s*[:：]\s*)?(?:"
-    + "|".join(f"(?P<{name}>(?:{spaced})(?!\\w)|{east})" for name, spaced, east in _STATUS_PATTERNS)
+    + "|".join(f"(?P<{name}>(?:{spaced}|{folded(spaced)})(?!\\w)|{east})" for name, spaced, east in _STATUS_PATTERNS)
     + r")",
     re.IGNORECASE,
 )
 _MARKS = re.compile(
     r"^[\s*_~`\"'()\[\]:：>—–\-【】（\ufe0f\u200d]+|^[^\w\s]*[\U0001f300-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0f]+"
 )
-STATUS_ALTERNATION = "|".join(f"{spaced}|{east}" for _, spaced, east in _STATUS_PATTERNS)
+STATUS_ALTERNATION = "|".join(f"{spaced}|{folded(spaced)}|{east}" for _, spaced, east in _STATUS_PATTERNS)
 
 
 def without_marks(text: str) -> str:
@@ -341,6 +357,8 @@ LABEL_MEANING: dict[str, str] = {
     for meaning, words in labels.items()
     for word in words.split("|")
 }
+for _label, _part in tuple(LABEL_MEANING.items()):
+    LABEL_MEANING.setdefault(folded(_label), _part)
 # What may stand before a label without another meaning: `Original Issue`, `Affected Files`, `Suggested Fix`.
 _LABEL_HEAD = re.compile(
     r"^(?:original|current|affected|suggested|recommended|proposed|possible|potential|main|relevant|related|required|"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from reviews.importing import decoys
 from reviews.importing.document import Document
@@ -11,8 +12,10 @@ from reviews.importing.vocabulary import leading_severity
 
 GUIDE = "the document is guidance, not a review"
 TEMPLATE = "the document is a form that nobody has filled in"
+PROMPT = "the document tells an agent or a reviewer what to do"
 
 MAX_LINES = 4_000
+OPENING = 2
 MAX_LINE = 400
 MIN_BLANKS = 4
 MAX_PER_BLANK = 25
@@ -21,8 +24,14 @@ _MARKS = re.compile(r"^[\s>#*+\-\d.)|]+")
 _LABEL = re.compile(r"^[^\n:：<\[]{2,40}[:：][*_]{0,2}\s*")
 # `<what was found>`, `[Your name]`, `YYYY-MM-DD`: where an answer stands, words that say what to answer.
 _BLANK = re.compile(
-    r"^[`*_\"]{0,3}(?:<(?P<angle>\w[^<>`=/]{1,80})>|\[(?P<boxed>[^\W\d_][^\[\]`]{2,80})\]|\{\{[^{}]{1,60}\}\}|YYYY-MM-DD|"
+    r"^[`*_\"]{0,3}(?:<(?P<angle>\w[^<>`=/]{1,80})>|\[(?P<boxed>[^\W\d_][^\[\]`]{2,80})\]|\{{1,2}\w[^{}]{1,60}\}{1,2}|YYYY-MM-DD|"
     r"_{4,}|\.{4,})[`*_\".]{0,3}$",
+    re.IGNORECASE,
+)
+# The first words of a prompt give its reader a part to play.
+_ADDRESS = re.compile(
+    r"^\W{0,12}(?:you are (?:an?|the|now)\b|act as\b|du bist|tu es|vous êtes|eres (?:una?|el|la)\b|você é|sei un|"
+    r"je bent|du är|jesteś|ты\s?[—–-]|вы\s?[—–-]|ти\s?[—–-]|你是|您是|あなたは|당신은)",
     re.IGNORECASE,
 )
 # All the answers at once, to choose from.
@@ -38,12 +47,23 @@ _REPORT = re.compile(
 
 def whole_of(document: Document, title: str, *, counts: bool) -> str | None:
     """Why the document as a whole lists no findings; `counts` tells that the author lists things under refs."""
+    if _instructs(document):
+        return PROMPT
     blanks = sum(1 for _ in _blanks(document))
     if blanks >= MIN_BLANKS and blanks * MAX_PER_BLANK >= sum(1 for line in document.lines if line.strip()):
         return TEMPLATE
     if not counts and decoys.guide_title(title) and not _REPORT.search(title):
         return GUIDE
     return None
+
+
+def _instructs(document: Document) -> bool:
+    """A skill or an agent by its front matter, or a prompt by its first words."""
+    keys = {key for key, _ in document.front.pairs}
+    if {"name", "description"} <= keys:
+        return True
+    prose = (line for line in document.lines[document.front.end :] if re.match(r"[^#|\s].*\w", line))
+    return any(_ADDRESS.match(line[:MAX_LINE]) for line in list(islice(prose, OPENING)))
 
 
 def _blanks(document: Document) -> Iterator[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from reviews.importing.recognisers import (
-    area_lists,
     bold_bullets,
     bold_paragraphs,
     checkboxes,
@@ -21,7 +20,6 @@ from reviews.importing.recognisers import (
     titled,
     told_headings,
     told_lists,
-    told_paragraphs,
 )
 from reviews.importing.recognisers.candidate import Candidate, Proposal
 from reviews.importing.regions import Outline
@@ -42,10 +40,8 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     bold_bullets.propose,
     numbered_items.propose,
     plain_bullets.propose,
-    area_lists.propose,
     told_headings.propose,
     told_lists.propose,
-    told_paragraphs.propose,
 )
 
 __all__ = ["RECOGNISERS", "Candidate", "Proposal", "Recogniser"]

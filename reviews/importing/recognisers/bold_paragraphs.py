@@ -42,6 +42,8 @@ def _read(section: Section, at: int, match: re.Match[str], outline: Outline) -> 
     parts = with_rest(parts, match["rest"].split("\n")[0])
     rated = parts.number is not None and parts.severity is not None
     named = parts.ref is not None or rated or bool(_NUMBER_IN_BRACKETS.match(match["lead"]))
+    if decoys.count_row(Block("item", block.start, block.end, plain(match["lead"]))):
+        return None
     if not named and not (region.group and region.kind == "findings" and len(parts.title) >= MIN_LEAD):
         return None
     end = reach(section, at)

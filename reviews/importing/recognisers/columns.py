@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -159,8 +160,13 @@ def columns_of(table: Block) -> Columns | None:
         fix=taken.get("fix"),
         ticket=ticket,
         says_problem=problem,
-        rated="severity" in taken and share(cells[taken["severity"]], is_rating) >= MOST,
+        rated="severity" in taken and share(_said(cells[taken["severity"]]), is_rating) >= MOST,
     )
+
+
+def _said(cells: list[str]) -> list[str]:
+    """The cells with words: a dash rates nothing."""
+    return [cell for cell in cells if re.search(r"\w", cell)]
 
 
 def _from_header(names: list[str], cells: dict[int, list[str]]) -> dict[str, int] | None:

@@ -8,7 +8,7 @@ from reviews.importing import decoys
 from reviews.importing.complaints import complains
 from reviews.importing.document import Section
 from reviews.importing.recognisers.candidate import Proposal
-from reviews.importing.recognisers.headings import candidate, groups, is_part, pseudo
+from reviews.importing.recognisers.headings import candidate, groups, is_part, over_headings, pseudo
 from reviews.importing.regions import Outline, finding_group
 
 WEIGHT_NUMBERED = 0.7
@@ -28,16 +28,21 @@ def propose(outline: Outline) -> Iterator[Proposal]:
         if not section.blocks and not section.children or decoys.among_areas(section):
             continue
         parts = outline.title(section)
-        if outline.region(section).kind == "decoy" or section.children_are_headings():
+        if outline.region(section).kind == "decoy" or over_headings(section, outline):
             continue
         if parts.number is not None:
             yield candidate(section, outline, "a numbered heading under a list of problems", WEIGHT_NUMBERED)
         elif outline.inventory and section.blocks and around.own is False and around.kind == "neutral":
             yield candidate(section, outline, "a heading of a document that lists known problems", WEIGHT_INVENTORY)
-        elif complains(parts.title):
+        elif complains(parts.title) and not over_boxes(section):
             yield candidate(section, outline, "a heading under a list of problems that names one", WEIGHT_NAMED)
         elif not finding_group(section.title) and _prose_first(section):
             yield candidate(section, outline, "a heading under a list of problems", WEIGHT_PLAIN)
+
+
+def over_boxes(section: Section) -> bool:
+    """Nothing but boxes to tick: each of them is a finding, and the heading what they are about."""
+    return bool(section.blocks) and all(block.checked is not None for block in section.blocks)
 
 
 def _prose_first(section: Section) -> bool:

@@ -179,7 +179,10 @@ def _is_label(text: str) -> bool:
     if not paths_in(text, labelled=False) and decoys.count_row(Block("item", 1, 1, plain(text))):
         return True
     first = next(fields_in([Block("item", 1, 1, text.split("\n")[0])]), None)
-    return first is not None and first.meaning is not None and not _STATE_LEAD.match(first.label)
+    if first is None or first.meaning is None:
+        return False
+    # `Issue #4: ...` counts the items and labels none.
+    return not (_STATE_LEAD.match(first.label) or _ONLY_REF.match(first.label))
 
 
 def _read_bold(lead: re.Match[str], joined: str, outline: Outline) -> TitleParts:

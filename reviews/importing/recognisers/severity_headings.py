@@ -8,7 +8,7 @@ from reviews.importing import decoys
 from reviews.importing.document import Section
 from reviews.importing.model import LeftOut
 from reviews.importing.recognisers.candidate import Proposal
-from reviews.importing.recognisers.headings import candidate, groups, is_part, over_items, pseudo
+from reviews.importing.recognisers.headings import candidate, groups, is_part, over_headings, over_items, pseudo
 from reviews.importing.regions import Outline, finding_group
 
 WEIGHT_TAGGED = 0.85
@@ -52,7 +52,7 @@ def _listed(section: Section, outline: Outline) -> bool:
         return False
     if pseudo(section):
         return bool(section.blocks)
-    if finding_group(section.title) and section.children_are_headings():
+    if finding_group(section.title) and over_headings(section, outline):
         return False
     if outline.title(section).number is None and over_items(section):
         return False

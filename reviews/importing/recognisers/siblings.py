@@ -10,7 +10,7 @@ from reviews.importing import decoys
 from reviews.importing.document import Section
 from reviews.importing.fields import fields_of
 from reviews.importing.recognisers.candidate import Candidate
-from reviews.importing.recognisers.headings import candidate, groups, is_part, pseudo
+from reviews.importing.recognisers.headings import candidate, groups, is_part, over_headings, pseudo
 from reviews.importing.regions import Outline
 from reviews.importing.titles import plain
 
@@ -55,7 +55,7 @@ def _may_be(section: Section, outline: Outline) -> bool:
     region = outline.region(section)
     if pseudo(section) or not section.blocks or region.kind in ("decoy", "recap") or section.level == 1:
         return False
-    if is_part(section, outline) or groups(section, outline) or section.children_are_headings():
+    if is_part(section, outline) or groups(section, outline) or over_headings(section, outline):
         return False
     return not decoys.among_areas(section)
 

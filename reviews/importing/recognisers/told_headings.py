@@ -10,7 +10,7 @@ from reviews.importing.complaints import complains
 from reviews.importing.document import Section
 from reviews.importing.paths import paths_in
 from reviews.importing.recognisers.candidate import Candidate, Proposal
-from reviews.importing.recognisers.headings import candidate, groups, is_part, over_items, pseudo
+from reviews.importing.recognisers.headings import candidate, groups, is_part, over_headings, over_items, pseudo
 from reviews.importing.recognisers.told_lists import calls_itself_review
 from reviews.importing.regions import Outline, finding_group
 
@@ -37,13 +37,16 @@ def propose(outline: Outline) -> Iterator[Proposal]:
 
 
 def _may_be(section: Section, outline: Outline) -> bool:
-    if section.parent is None or section.level == 1 or pseudo(section) or not section.blocks:
+    if section.parent is None or section.level == 1 or pseudo(section) or not (section.blocks or section.children):
         return False
-    if outline.region(section).kind != "neutral" or outline.around(section).kind != "neutral":
+    # A numbered title over prose may name errors and group none.
+    alone = outline.title(section).number is not None and not section.children and section.blocks[0].kind == "paragraph"
+    named = outline.region(section).kind == "neutral" and not finding_group(section.title)
+    if outline.around(section).kind != "neutral" or not (named or (alone and not outline.region(section).group)):
         return False
     if outline.title(section).dotted or is_part(section, outline) or groups(section, outline) or over_items(section):
         return False
-    if section.children_are_headings() or finding_group(section.title) or decoys.among_areas(section):
+    if over_headings(section, outline) or decoys.among_areas(section):
         return False
     return decoys.decoy_heading(section.title) is None
 
@@ -60,4 +63,8 @@ def _tell(pool: Sequence[Section], outline: Outline, numbered: bool, review: boo
 
 def _placed(section: Section) -> bool:
     """Its title or the first words under it name a file."""
-    return any(paths_in(text[:300], labelled=False) for text in (section.title, section.blocks[0].text))
+    return any(paths_in(text[:300], labelled=False) for text in (section.title, *_opening(section)))
+
+
+def _opening(section: Section) -> list[str]:
+    return [block.text for block in section.blocks[:1]]

@@ -230,3 +230,80 @@ class TestListsAndProse:
     def test_a_document_of_too_many_records_is_refused(self) -> None:
         with pytest.raises(BadInput, match="limit"):
             parse(b"lid.c:3: lid jams\n" * 20_000)
+
+
+class TestForms:
+    """The form an author gives to findings shows in its coming again, whatever its words are."""
+
+    def test_items_with_parts_of_their_own_are_findings_and_their_heading_is_none(self) -> None:
+        item = "- [x] **Issue #{n}**: {title}\n  - Status: FIXED\n  - File: `{title}.c`\n\n"
+        review = read(
+            "# Kettle issues\n\n## Heating (2 issues)\n\n"
+            + item.format(n=1, title="boils-dry")
+            + item.format(n=2, title="no-whistle")
+            + "## Case (1 issue)\n\n"
+            + item.format(n=3, title="sharp-edge")
+        )
+        assert [(f.ref, f.title, f.status) for f in review.findings] == [
+            ("#1", "boils-dry", "fixed"),
+            ("#2", "no-whistle", "fixed"),
+            ("#3", "sharp-edge", "fixed"),
+        ]
+        assert [f.files for f in review.findings] == [("boils-dry.c",), ("no-whistle.c",), ("sharp-edge.c",)]
+
+    def test_sub_headings_that_come_again_are_parts_of_those_above(self) -> None:
+        part = "## {n}. {title}\n\n### Soll\n\n95 Grad\n\n### Ist\n\n80 Grad\n\n"
+        titles = ("Wasser kocht nicht", "Deckel fehlt", "Kabel ist zu kurz")
+        review = read("# Bugs\n\n" + "".join(part.format(n=n, title=t) for n, t in enumerate(titles, 1)))
+        assert [f.title for f in review.findings] == list(titles)
+
+    def test_labels_that_come_again_make_findings_of_what_they_stand_under(self) -> None:
+        part = "### {title}\n- **Priorità:** alta\n- **Contesto:** cucina\n- **Cosa fare:** cambiare\n\n"
+        review = read(
+            "# Bollitore\n\n## Cucina\n\n" + "".join(part.format(title=t) for t in ("Coperchio", "Cavo", "Manico"))
+        )
+        assert [(f.title, f.severity) for f in review.findings] == [
+            ("Coperchio", "high"),
+            ("Cavo", "high"),
+            ("Manico", "high"),
+        ]
+
+    def test_a_place_behind_a_title_is_where_the_finding_is(self) -> None:
+        review = read("# Review\n\n## High\n\n#### 1. Lid sticks - `lid/hinge.c:12`\n\n- Problem: rust\n- Fix: oil\n")
+        assert (review.findings[0].title, review.findings[0].files) == ("Lid sticks", ("lid/hinge.c:12",))
+
+    def test_accents_may_be_left_out(self) -> None:
+        review = read("# Bouilloire\n\n### RESOLU : BUG-002 - Fuite\n- **Probleme** : eau\n- **Solution** : joint\n")
+        assert (review.findings[0].ref, review.findings[0].status) == ("BUG-002", "fixed")
+
+
+class TestBesideFindings:
+    """What stands beside findings, and documents that have none."""
+
+    def test_a_remedy_that_names_findings_in_brackets_says_how_they_stand(self) -> None:
+        review = read(
+            "# Audit\n\n## Findings\n\n### C-01: Lid sticks\n\nx\n\n### C-02: No whistle\n\nx\n\n"
+            "## Tasks\n\n### T-01: Oil the hinge (C-01) ✓ DONE\n\nx\n"
+        )
+        assert [(f.ref, f.status) for f in review.findings] == [("C-01", "fixed"), ("C-02", None)]
+
+    def test_a_list_without_any_of_what_the_findings_have_only_speaks_of_them(self) -> None:
+        found = "".join(f"### {n}. Part {n} breaks\n\n**Severity:** High\n**Fix:** glue\n\n" for n in range(1, 6))
+        review = read(f"# Audit\n\n## Defects\n\n{found}## Risks by area\n\n- kitchen work\n- cleaning\n- storage\n")
+        assert [f.title for f in review.findings] == [f"Part {n} breaks" for n in range(1, 6)]
+
+    @pytest.mark.parametrize(
+        "opening",
+        [
+            "---\nname: kettle-reviewer\ndescription: Looks at kettles\n---\n\n# Review\n\n",
+            "# Code review\n\nYou are a reviewer of kettles.\n\n",
+            "# Revue\n\nTu es un relecteur.\n\n",
+        ],
+    )
+    def test_a_prompt_lists_no_findings(self, opening: str) -> None:
+        assert read(f"{opening}## Issues\n\n- Hardcoded heat\n- Missing lid\n- **Critical:** leaks\n").findings == ()
+
+    def test_a_checklist_lists_no_findings(self) -> None:
+        boxes = "".join(f"- [ ] Check part {n}\n" for n in range(16))
+        review = read(f"# Security audit\n\n## Kettle\n\n{boxes}\n## Vulnerabilities\n\n- [ ] Test the lid\n")
+        assert review.findings == ()
