@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import IntegrityError, transaction
 
-from deployments import requesting
+from deployments import authorship, gates, requesting
 from deployments.models import Approval, ApprovalState, Deployment, DeploymentState
 from deployments.transitions import APPROVAL
 from portal.core.lifecycle import Refused
@@ -18,7 +18,10 @@ def why_not(deployment: Deployment, person: User) -> str:
         return f"It is {deployment.get_state_display().lower()}: it waits for no approval."
     if deployment.requested_by_id == person.pk:
         return "You asked for this deployment, so somebody else approves it."
-    if any(approval.approver_id == person.pk for approval in given(deployment)):
+    if authorship.wrote(deployment, person):
+        return "It brings a commit that you wrote, so somebody else approves it."
+    old = expired(deployment)
+    if any(approval.approver_id == person.pk and approval.pk not in old for approval in given(deployment)):
         return "You have approved it."
     return ""
 
@@ -27,6 +30,12 @@ def given(deployment: Deployment) -> list[Approval]:
     """For this very plan and not withdrawn, the oldest first."""
     rows = Approval.objects.filter(deployment=deployment, state=ApprovalState.GIVEN)
     return list(rows.filter(target_digest=deployment.plan_digest).order_by("at", "pk"))
+
+
+def expired(deployment: Deployment) -> set[int]:
+    """Those for this very plan that are too old to count, by their ids."""
+    rows = Approval.objects.filter(gates.expired(), deployment=deployment, state=ApprovalState.GIVEN)
+    return set(rows.filter(target_digest=deployment.plan_digest).values_list("pk", flat=True))
 
 
 def approve(deployment: Deployment, *, by: User, plan_digest: str, reason: str = "") -> Approval:
@@ -39,6 +48,7 @@ def approve(deployment: Deployment, *, by: User, plan_digest: str, reason: str =
             raise Refused(problem)
         if locked.plan_digest != plan_digest:
             raise Refused("The plan has changed since you opened it. Read it as it is now, then decide.")
+        _make_room(deployment, by)
         try:
             with transaction.atomic():
                 made = Approval.objects.create(
@@ -55,6 +65,12 @@ def approve(deployment: Deployment, *, by: User, plan_digest: str, reason: str =
         APPROVAL.announce(made)
         requesting.look_again(deployment)
     return made
+
+
+def _make_room(deployment: Deployment, by: User) -> None:
+    """One's own that has expired goes: a person has one standing approval of a plan."""
+    for old in Approval.objects.filter(pk__in=expired(deployment), approver=by).select_related("deployment"):
+        APPROVAL.move(old, "withdraw", reason="It had expired, and is given anew.")
 
 
 def withdraw(approval: Approval, *, by: User, reason: str = "") -> Approval:

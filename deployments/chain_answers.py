@@ -66,7 +66,8 @@ def _answer(known: Known, service: Service, environment: Environment) -> Answer:
     if live and counts and placement:
         since, edges = seen or live, (live, seen) if seen else (live,)
         word = VERIFIED if seen else LIVE
-        said = f"since deployment {since.ref}" + (f". {seen.detail}" if seen else "; the service itself was not asked.")
+        asked = placement.degraded_why or "the service itself was not asked."
+        said = f"since deployment {since.ref}" + (f". {seen.detail}" if seen else f"; {asked}")
         deployment = known.deployments[int(since.ref)]
         rollback, cut = _rollback(known, placement)
         return Answer(service.name, environment.name, word, said, deployment, since.at, None, rollback, cut, edges)

@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 
 from django.db.models import Max, QuerySet
 
-from deployments import approvals, gates, interruptions, step_jobs, verdicts
-from deployments.gates import Condition
+from deployments import approvals, gates, interruptions, lifting, rehearsals, step_jobs, verdicts, waiving
+from deployments.conditions import Condition
 from deployments.models import (
     Approval,
+    Asks,
     Choice,
     Deployment,
     DeploymentState,
@@ -22,11 +23,14 @@ from deployments.models import (
     Step,
     StepKind,
     StepState,
+    Structure,
     Verdict,
+    Waiver,
+    When,
 )
 from portal.core.models import User
-from reviews.models import Finding, FindingState
-from tickets import output
+from reviews.models import Finding
+from tickets import diffs, output
 from workers.models import Attempt
 
 STEPS_SHOWN: Final = 100
@@ -35,19 +39,19 @@ CHECKS_READ: Final = 500
 CHECKS_FIRST: Final = 2
 CHECKS_NEWEST: Final = 6
 ATTEMPTS_SHOWN: Final = 100
-FINDINGS_SHOWN: Final = 50
 
 
 # The gate ---------------------------------------------------------------------
 
 
 class Reason(NamedTuple):
-    """Why the gate held, as it said it then; ``finding`` is as it is now."""
+    """Why the gate held, as it said it then; ``finding`` is as it is now. ``url`` leads to what lifts it."""
 
     text: str
     lift: str
     ticket: str
     finding: Finding | None
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,15 @@ def gate(deployment: Deployment) -> GateShown | None:
     verdict = deployment.verdict
     if verdict is None:
         return None
-    shown, holds = _reasons(verdict), _holds(verdict)
-    if deployment.state != DeploymentState.WAITING:
+    shown, holds = _reasons(deployment, verdict), _holds(verdict)
+    now = gates.asked_now(deployment)
+    if now is None:
         return GateShown(verdict, holds, shown, verdict.untold)
-    now = gates.look(deployment)
-    return GateShown(
-        verdict,
-        holds,
-        shown,
-        verdict.untold,
-        _conditions(deployment, now.conditions),
-        verdicts.is_stale(verdict, now.verdict),
-    )
+    conditions = now.conditions
+    if deployment.state == DeploymentState.WAITING:
+        conditions = _conditions(deployment, conditions)
+    stale = verdicts.is_stale(verdict, now.verdict)
+    return GateShown(verdict, holds, shown, verdict.untold, conditions, stale)
 
 
 def _holds(verdict: Verdict) -> list[str]:
@@ -88,11 +89,17 @@ def _holds(verdict: Verdict) -> list[str]:
     return verdicts.in_words(verdicts.in_force(policy) if policy else verdicts.OWN)
 
 
-def _reasons(verdict: Verdict) -> list[Reason]:
+def _reasons(deployment: Deployment, verdict: Verdict) -> list[Reason]:
     rows = Finding.objects.filter(pk__in=[reason["finding"] for reason in verdict.reasons])
     found = {finding.pk: finding for finding in rows.annotate(review=Max("occurrences__review"))}
     return [
-        Reason(reason["text"], reason["lift"], reason["ticket"], found.get(reason["finding"]))
+        Reason(
+            reason["text"],
+            reason["lift"],
+            reason["ticket"],
+            found.get(reason["finding"]),
+            lifting.url_of(reason, deployment),
+        )
         for reason in verdict.reasons
     ]
 
@@ -108,7 +115,10 @@ def _conditions(deployment: Deployment, found: list[Condition]) -> list[Conditio
 
 
 class ApprovalsShown(NamedTuple):
+    """``expired`` are the ids of those that are too old to count."""
+
     given: list[Approval]
+    expired: set[int]
     needed: int
     missing: int
     # why the reader cannot approve, empty where nothing is in the way but the role
@@ -118,7 +128,24 @@ class ApprovalsShown(NamedTuple):
 def approvals_of(deployment: Deployment, reader: User) -> ApprovalsShown:
     found, needed = approvals.given(deployment), deployment.environment.approvals_needed
     counted = len(gates.approvals_that_count(deployment)) if needed else 0
-    return ApprovalsShown(found, needed, max(needed - counted, 0), approvals.why_not(deployment, reader))
+    old = approvals.expired(deployment) if found and deployment.environment.approval_hours else set[int]()
+    return ApprovalsShown(found, old, needed, max(needed - counted, 0), approvals.why_not(deployment, reader))
+
+
+class WaiversShown(NamedTuple):
+    """What the migrations of this plan may go without, by whom, and what is still asked for."""
+
+    given: list[Waiver]
+    missing: list[Condition]
+    # why the reader cannot waive, empty where nothing is in the way but the role
+    why_not: str
+
+
+def waivers_of(deployment: Deployment, reader: User) -> WaiversShown:
+    given = list(Waiver.objects.filter(deployment=deployment, target_digest=deployment.plan_digest).order_by("pk"))
+    waits = deployment.state == DeploymentState.WAITING
+    missing = [condition for condition in rehearsals.asked(deployment) if not condition.met] if waits else []
+    return WaiversShown(given, missing, waiving.why_not(deployment, reader) if missing else "")
 
 
 # The steps ----------------------------------------------------------------------
@@ -134,11 +161,25 @@ class Checks(NamedTuple):
     asked: int
 
 
+class StructureShown(NamedTuple):
+    """What a migration did to the structure of its database, as far as it was printed."""
+
+    before: Structure | None
+    after: Structure | None
+    # of a structure that is another now
+    diff: diffs.File | None
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.before is not None and self.after is not None and self.before.digest == self.after.digest
+
+
 class StepShown(NamedTuple):
     step: Step
     output: output.Output | None
     earlier: list[Attempt]
     checks: Checks | None
+    structure: StructureShown | None
 
 
 class StepsShown(NamedTuple):
@@ -160,13 +201,17 @@ def steps(deployment: Deployment) -> StepsShown:
     """The steps in order; the one that ran last, or runs, with its output."""
     rows = list(Step.objects.filter(deployment=deployment).select_related("attempt").order_by("n")[:STEPS_SHOWN])
     checks, earlier = _checks(deployment), _earlier(deployment, rows)
-    newest = max((step for step in rows if step.attempt_id), key=lambda step: step.attempt_id or 0, default=None)
+    structures = _structures(deployment)
+    # a pause writes nothing
+    wrote = [step for step in rows if step.attempt_id and step.kind != StepKind.WAIT]
+    newest = max(wrote, key=lambda step: step.attempt_id or 0, default=None)
     shown = [
         StepShown(
             step,
             _output(step) if step is newest else None,
             earlier.get(step.n, []),
             _bounded(checks[step.pk]) if step.pk in checks else None,
+            structures.get(step.pk),
         )
         for step in rows
     ]
@@ -198,11 +243,24 @@ def attempts_of(deployment: Deployment) -> QuerySet[Attempt]:
 
 
 def _checks(deployment: Deployment) -> dict[int, list[HealthCheck]]:
-    rows = HealthCheck.objects.filter(step__deployment=deployment, step__kind=StepKind.HEALTH)
+    rows = HealthCheck.objects.filter(step__deployment=deployment)
     found: dict[int, list[HealthCheck]] = {}
     for check in rows.order_by("step", "n")[:CHECKS_READ]:
         found.setdefault(check.step_id, []).append(check)
     return found
+
+
+def _structures(deployment: Deployment) -> dict[int, StructureShown]:
+    """By step; of one that is another now with the difference alone, not with both texts."""
+    found: dict[int, dict[str, Structure]] = {}
+    for row in Structure.objects.filter(step__deployment=deployment).defer("text"):
+        found.setdefault(row.step_id, {})[row.when] = row
+    shown = {}
+    for step, rows in found.items():
+        before, after = rows.get(When.BEFORE), rows.get(When.AFTER)
+        files = diffs.read(after.changes).files if after and after.changes else []
+        shown[step] = StructureShown(before, after, files[0] if files else None)
+    return shown
 
 
 def _bounded(rows: list[HealthCheck]) -> Checks:
@@ -237,42 +295,18 @@ _LEADS_TO: Final[dict[str, str]] = {
 def choices(deployment: Deployment, interruption: Interruption | None) -> list[ChoiceShown]:
     if interruption is None:
         return []
+    at_gate = interruption.about == Asks.GATE
     goes_back = f"{deployment.previous} returns" if deployment.previous else "what was done is undone"
     leads_to = _LEADS_TO | {Choice.ROLL_BACK: f"{goes_back}, and {deployment.release} is held"}
+    labels = {one: str(one.label) for one in Choice}
+    if at_gate:
+        labels[Choice.RETRY] = "Go on"
+        leads_to[Choice.RETRY] = f"the gate is asked again, and where it is open {interruption.step.name} begins"
     found = interruptions.choices_of(interruption)
-    return [
-        ChoiceShown(one.value, str(one.label), leads_to[one], one in {Choice.FAIL, Choice.ROLL_BACK}) for one in found
-    ]
+    return [ChoiceShown(one.value, labels[one], leads_to[one], one in {Choice.FAIL, Choice.ROLL_BACK}) for one in found]
 
 
-# What it changes ------------------------------------------------------------------
-
-
-class Changes(NamedTuple):
-    """What comes with it since the release before, as it was found when it was prepared."""
-
-    commits: int
-    newest: list[dict[str, str]]
-    tickets: list[str]
-    findings: list[Finding]
-    pipeline: bool
-
-
-def changes(deployment: Deployment) -> Changes | None:
-    """None until it is prepared."""
-    release, previous, told = deployment.release, deployment.previous, deployment.changes
-    if release is None:
-        return None
-    tickets = told.get("tickets", [])
-    rows = Finding.objects.filter(ticket__key__in=tickets).exclude(state=FindingState.WITHDRAWN)
-    findings = rows.annotate(review=Max("occurrences__review")).order_by("pk")[:FINDINGS_SHOWN]
-    return Changes(
-        told.get("commits", 0),
-        told.get("newest", []),
-        tickets,
-        list(findings),
-        previous is not None and previous.pipeline != release.pipeline,
-    )
+# Its history ---------------------------------------------------------------------
 
 
 def subjects(deployment: Deployment, given: Iterable[Approval]) -> list[str]:

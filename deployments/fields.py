@@ -37,6 +37,26 @@ class CommandLines(Lines):
         return bool(super().has_changed(self.prepare_value(initial), data))
 
 
+class StatusWords(Words):
+    """Statuses, with commas or blanks between them; what comes of it is a list of numbers, empty for 200."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "Such as: 200, 204. Empty: 200. A redirect is not followed: its own status counts."
+        super().__init__(limit=100, label="Statuses that are right", required=False, help_text=help_text, **options)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return intake.statuses(super().clean(value))
+        except intake.BadStep as problem:
+            raise ValidationError(str(problem)) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(super().has_changed(self.prepare_value(initial), data))
+
+
 class VariableLines(Lines):
     """Variables, one a line; what comes of it is names and values."""
 

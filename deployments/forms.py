@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from django import forms
 
-from deployments import interruptions
-from deployments.models import Choice, Deployment, DeploymentState, Environment, Interruption, Service
+from deployments import interruptions, rehearsals, steering
+from deployments.models import Choice, Deployment, DeploymentState, Environment, Interruption, Service, WaiverKind
 from portal.core.access import Role
 from tickets import policy
-from tickets.fields import Checked, Form, Lines, Versioned, Words
+from tickets.fields import Checked, Day, Form, Lines, Versioned, Words
 from tickets.rights import projects_with
 
 # As much as a record of a deployment keeps of a reason.
@@ -83,6 +83,18 @@ class DeploymentFilter(Form):
         required=False,
         error_messages={"invalid_choice": "“%(value)s” is no state."},
     )
+    # of its account, or of the name that it went by
+    person = Words(limit=200, label="Who asked for it", required=False)
+    # when it was asked for, in UTC
+    since = Day("From")
+    until = Day("To")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since > until:
+            self.add_error("until", "The last day is before the first.")
+        return cleaned
 
 
 def reason(label: str, *, required: bool = True, rows: int = 2) -> Lines:
@@ -110,6 +122,27 @@ class StopForm(Form):
     name = "stop"
     step = forms.IntegerField(min_value=1, max_value=2**15 - 1, widget=forms.HiddenInput)
     reason = reason("Why it is stopped")
+
+
+class EndWaitForm(Form):
+    """Ends the pause that the page shows; the template writes the number of its step."""
+
+    name = "end-wait"
+    step = forms.IntegerField(min_value=1, max_value=2**15 - 1, widget=forms.HiddenInput)
+    reason = reason("Why it is not waited for")
+
+
+class WaiveForm(Form):
+    """Lets migrations go as they are, in the plan that the page shows; the template writes which that is."""
+
+    name = "waive"
+    plan_digest = Words(limit=64, label="Plan", required=False, widget=forms.HiddenInput())
+    kind = forms.ChoiceField(
+        choices=WaiverKind.choices,
+        widget=forms.HiddenInput,
+        error_messages={"required": "Choose what is waived.", "invalid_choice": "Choose what is waived."},
+    )
+    reason = reason("Why it may go so")
 
 
 class RollBackForm(Versioned):
@@ -141,10 +174,12 @@ def of_deployment(deployment: Deployment, interruption: Interruption | None) -> 
     found: list[Form] = []
     if state == DeploymentState.WAITING and deployment.environment.approvals_needed:
         found.append(ApproveForm())
+    if state == DeploymentState.WAITING and rehearsals.missing(deployment):
+        found.append(WaiveForm())
     if state in {DeploymentState.PREPARING, DeploymentState.WAITING, DeploymentState.QUEUED}:
         found.append(CancelForm())
     if state in {DeploymentState.RUNNING, DeploymentState.ROLLING_BACK}:
-        found.append(StopForm())
+        found += [StopForm(), *([EndWaitForm()] if steering.pausing(deployment) else [])]
     if state == DeploymentState.SUCCEEDED:
         found.append(RollBackForm())
     if interruption is not None:

@@ -9,8 +9,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from deployments import approvals, interruptions, queries, requesting, steering, views
-from deployments.forms import AnswerForm, ApproveForm, CancelForm, RollBackForm, StopForm
+from deployments import approvals, interruptions, queries, requesting, steering, views, waiving
+from deployments.forms import AnswerForm, ApproveForm, CancelForm, EndWaitForm, RollBackForm, StopForm, WaiveForm
 from deployments.models import Approval, Choice, Deployment, DeploymentState, Interruption
 from portal.core.access import Role, within
 from portal.core.doors import Found, page
@@ -95,6 +95,22 @@ def withdraw(request: HttpRequest, found: Approval, number: int, approval: int) 
     return _do(request, found.deployment, act, "Your approval is withdrawn.")
 
 
+@page("deployments.waive", RELEASER, find=views.find_deployment, methods=("POST",))
+def waive(request: HttpRequest, deployment: Deployment, number: int) -> HttpResponse:
+    """Let the migrations of this plan go as they are."""
+
+    def act(asked: dict[str, Any]) -> object:
+        return waiving.waive(
+            deployment,
+            asked["kind"],
+            by=request.user,  # type: ignore[arg-type]
+            plan_digest=asked["plan_digest"],
+            reason=asked["reason"],
+        )
+
+    return _act(request, deployment, WaiveForm(request.POST), act, "It is waived for this plan.")
+
+
 @page("deployments.cancel", RELEASER, find=views.find_deployment, methods=("POST",))
 def cancel(request: HttpRequest, deployment: Deployment, number: int) -> HttpResponse:
     def act(asked: dict[str, Any]) -> object:
@@ -114,6 +130,16 @@ def stop(request: HttpRequest, deployment: Deployment, number: int) -> HttpRespo
         return steering.stop(deployment, step=asked["step"], reason=asked["reason"])
 
     return _act(request, deployment, StopForm(request.POST), act, "The step is told to stop.")
+
+
+@page("deployments.end_wait", RELEASER, find=views.find_deployment, methods=("POST",))
+def end_wait(request: HttpRequest, deployment: Deployment, number: int) -> HttpResponse:
+    """End the pause that the person saw; what comes after it comes now."""
+
+    def act(asked: dict[str, Any]) -> object:
+        return steering.end_wait(deployment, step=asked["step"], reason=asked["reason"])
+
+    return _act(request, deployment, EndWaitForm(request.POST), act, "The pause is over: it goes on.")
 
 
 def find_interruption(number: int, interruption: int) -> Found | None:

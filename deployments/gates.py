@@ -1,4 +1,4 @@
-"""The gate: may this go there? A frozen verdict on the commit, approvals, holds; every reason with what lifts it."""
+"""The gate: may this go there? A frozen verdict on the commit, and all else that is asked; each with what lifts it."""
 
 from __future__ import annotations
 
@@ -7,35 +7,31 @@ from typing import Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from deployments import verdicts
+from deployments import dependencies, freezes, rehearsals, soaking, verdicts
+from deployments.conditions import Condition
 from deployments.models import (
     ACTIVE_STATES,
     Approval,
     ApprovalState,
+    Asks,
     Deployment,
+    DeploymentState,
     Hold,
     HoldState,
+    Interruption,
+    InterruptionState,
     Verdict,
 )
 from portal.core.access import Role
+from portal.core.clock import HoursAgo
 from reviews import decisions
 from tickets.models import Membership
 
 WAIVERS_SHOWN: Final = 20
+# in one sentence
+REASONS_SAID: Final = 2
 
 # The gate ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One thing that the gate asks for. ``lift`` says what would meet it, ``url`` leads there."""
-
-    kind: str
-    met: bool
-    text: str
-    detail: str = ""
-    lift: str = ""
-    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +47,50 @@ class Gate:
 
 
 def look(deployment: Deployment) -> Gate:
-    """All that is asked of ``deployment`` now."""
-    verdict = verdicts.judge(deployment.service.project, deployment.release, environment=deployment.environment)
-    return Gate(verdict, [*_waivers(deployment), *_approvals(deployment), *_holds(deployment), *_way(deployment)])
+    """All that is asked of ``deployment`` before it starts."""
+    conditions = [
+        *_waivers(deployment),
+        *_approvals(deployment),
+        *_holds(deployment),
+        *freezes.asked(deployment),
+        *soaking.asked(deployment),
+        *dependencies.asked(deployment),
+        *rehearsals.asked(deployment),
+        *_way(deployment),
+    ]
+    return Gate(_judged(deployment), conditions)
+
+
+def under_way(deployment: Deployment) -> Gate:
+    """What is asked again before each step forward: whether it may still ship, and whether somebody holds it.
+
+    Approvals, freezes, soaking, dependencies and the free place are about the
+    start: half of a deployment is no safer place to wait for them.
+    """
+    return Gate(_judged(deployment), [*_waivers(deployment), *_holds(deployment)])
+
+
+def asked_now(deployment: Deployment) -> Gate | None:
+    """What is asked while it waits at its gate, or is held there under way; None where nothing is."""
+    if deployment.state == DeploymentState.WAITING:
+        return look(deployment)
+    held = Interruption.objects.filter(deployment=deployment, state=InterruptionState.OPEN, about=Asks.GATE)
+    if deployment.state == DeploymentState.INTERRUPTED and held.exists():
+        return under_way(deployment)
+    return None
+
+
+def _judged(deployment: Deployment) -> Verdict:
+    return verdicts.judge(deployment.service.project, deployment.release, environment=deployment.environment)
+
+
+def in_the_way(gate: Gate) -> str:
+    """What keeps it closed: the first few, and how many more."""
+    found = [condition.text for condition in gate.conditions if not condition.met]
+    found += [str(reason["text"]) for reason in gate.verdict.reasons]
+    more = len(found) + gate.verdict.untold - REASONS_SAID
+    told = "; ".join(found[:REASONS_SAID])
+    return f"{told}; and {more} more" if more > 0 else told
 
 
 def _waivers(deployment: Deployment) -> list[Condition]:
@@ -72,7 +109,7 @@ def _waivers(deployment: Deployment) -> list[Condition]:
 
 
 def counting() -> QuerySet[Approval]:
-    """The approvals that count for their deployment: for its very plan, by others than who asked, who still may."""
+    """The approvals that count: for its very plan, not too old, by others than who asked, who still may."""
     releasers = Membership.objects.filter(
         user=OuterRef("approver"), project=OuterRef("deployment__service__project"), role__gte=Role.RELEASER.value
     )
@@ -82,7 +119,13 @@ def counting() -> QuerySet[Approval]:
         state=ApprovalState.GIVEN,
         target_digest=F("deployment__plan_digest"),
     )
-    return rows.exclude(approver=F("deployment__requested_by"))
+    return rows.exclude(approver=F("deployment__requested_by")).exclude(expired())
+
+
+def expired() -> Q:
+    """Approvals that are older than their environment lets them count."""
+    hours = "deployment__environment__approval_hours"
+    return Q(**{f"{hours}__gt": 0}, at__lte=HoursAgo(hours))
 
 
 def approvals_that_count(deployment: Deployment) -> list[Approval]:
@@ -97,12 +140,16 @@ def _approvals(deployment: Deployment) -> list[Condition]:
         return []
     given = approvals_that_count(deployment)
     names = ", ".join(approval.approver_label for approval in given) or "nobody yet"
+    old = Approval.objects.filter(expired(), deployment=deployment, state=ApprovalState.GIVEN)
+    late = old.filter(target_digest=deployment.plan_digest).count()
+    hours = deployment.environment.approval_hours
+    expires = f"; {late} expired after {hours} hour{'' if hours == 1 else 's'}" if late else ""
     return [
         Condition(
             "approvals",
             len(given) >= needed,
             f"{needed} approval{'' if needed == 1 else 's'}, not by who asked",
-            f"{len(given)} of {needed}: {names}",
+            f"{len(given)} of {needed}: {names}{expires}",
             f"a releaser of {deployment.service.project.key} other than {deployment.requester or 'who asked'} approves",
             f"{deployment.get_absolute_url()}#approvals",
         )
@@ -119,7 +166,7 @@ def _holds(deployment: Deployment) -> list[Condition]:
             f"{hold.held} is held: {hold.reason}",
             f"by {hold.by}",
             "a releaser lifts the hold, with a reason",
-            str(hold.held.get_absolute_url()),  # type: ignore[attr-defined]
+            f"{hold.held.get_absolute_url()}#holds",  # type: ignore[attr-defined]
         )
         for hold in rows.order_by("pk")
     ]

@@ -9,12 +9,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from deployments.models import StepKind
+from deployments.models import Method, StepKind
 from portal.core import limits
 from portal.core.quoting import plain
 from reviews.models import Severity
 
-COMMANDED: Final = (StepKind.COMMAND, StepKind.MIGRATE, StepKind.RESTART)
+COMMANDED: Final = (StepKind.COMMAND, StepKind.MIGRATE, StepKind.RESTART, StepKind.BACKUP, StepKind.REHEARSE)
+UNDONE: Final = (StepKind.COMMAND, StepKind.MIGRATE, StepKind.RESTART)
+ASKING: Final = (StepKind.HEALTH, StepKind.HTTP)
+# Going back to a release runs these of its pipeline again, unless a step says that it does not.
+AGAIN: Final = (StepKind.COMMAND, StepKind.RESTART, StepKind.HEALTH, StepKind.HTTP, StepKind.WAIT)
+RETRIED: Final = (*COMMANDED, *ASKING)
+MOST_STATUSES: Final = 20
+CONTAINS_CHARS: Final = 300
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}", re.ASCII)
 RESERVED: Final = ("SHIPROOM_", "LD_", "PYTHON")
 MOST_VALUE_CHARACTERS: Final = 500
@@ -91,29 +98,126 @@ class StepSpec:
     instructions: str = ""
     wall_seconds: int = 0
     again: bool = True
+    verify: list[str] = field(default_factory=list)
+    structure: list[str] = field(default_factory=list)
+    method: str = ""
+    statuses: list[int] = field(default_factory=list)
+    contains: str = ""
+    pause_seconds: int = 0
+    soak_seconds: int = 0
+    retries: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in StepKind.values:
             raise BadStep("kind", f"There is no kind {self.kind!r}; there are: {', '.join(StepKind.values)}.")
         if not self.name.strip() or len(self.name) > 60:
             raise BadStep("name", "A step has a name of at most 60 characters.")
+        self._check_commands()
+        if self.kind in ASKING:
+            check_url(self.url)
+        elif self.url:
+            raise BadStep("url", "Only a health step and an HTTP check ask an address.")
+        if self.kind == StepKind.MANUAL and not self.instructions.strip():
+            raise BadStep("instructions", "Say what the person is to do.")
+        if self.kind != StepKind.MANUAL and self.instructions:
+            raise BadStep("instructions", "Only a manual step has instructions.")
+        self._check_http()
+        self._check_times()
+
+    def _check_commands(self) -> None:
         commanded = self.kind in COMMANDED
         if commanded and not self.command:
             raise BadStep("command", f"A {self.kind} step runs a command; name it.")
         for name in ("command", "undo", "probe"):
             if getattr(self, name) and not commanded:
                 raise BadStep(name, f"A {self.kind} step runs no command.")
-        if self.kind == StepKind.HEALTH:
-            check_url(self.url)
-        elif self.url:
-            raise BadStep("url", "Only a health step asks an address.")
-        if self.kind == StepKind.MANUAL and not self.instructions.strip():
-            raise BadStep("instructions", "Say what the person is to do.")
-        if self.kind != StepKind.MANUAL and self.instructions:
-            raise BadStep("instructions", "Only a manual step has instructions.")
+        if self.undo and self.kind not in UNDONE:
+            raise BadStep("undo", f"A {self.kind} step changes nothing that could be undone.")
+        if self.verify and self.kind != StepKind.BACKUP:
+            raise BadStep("verify", "Only a backup step has a restore to rehearse.")
+        if self.structure and self.kind != StepKind.MIGRATE:
+            raise BadStep("structure", "Only a migrate step prints the structure of a database.")
+
+    def _check_http(self) -> None:
+        asked = {"method": self.method, "statuses": self.statuses, "contains": self.contains}
+        if self.kind != StepKind.HTTP:
+            for name, value in asked.items():
+                if value:
+                    raise BadStep(name, "Only an HTTP check says how it asks, and what it expects.")
+            return
+        if self.method not in ("", *Method.values):
+            raise BadStep("method", f"An HTTP check asks by {' or '.join(Method.values)}.")
+        check_statuses(self.statuses)
+        if len(self.contains) > CONTAINS_CHARS or "\x00" in self.contains:
+            raise BadStep("contains", f"A text to be found has at most {CONTAINS_CHARS} characters, and no NUL.")
+        if self.contains and self.method == Method.HEAD:
+            raise BadStep("contains", "HEAD brings no body, so no text can be found in it. Ask by GET.")
+
+    def _check_times(self) -> None:
+        most = limits.value("WAIT_MAX_SECONDS")
+        if self.kind == StepKind.WAIT and not 1 <= self.pause_seconds <= most:
+            raise BadStep("pause_seconds", f"A pause is a whole number of seconds from 1 to {most:,}.")
+        if self.kind != StepKind.WAIT and self.pause_seconds:
+            raise BadStep("pause_seconds", "Only a wait step has a pause.")
+        if self.soak_seconds and self.kind != StepKind.HEALTH:
+            raise BadStep("soak_seconds", "Only a health step has a time for which its answers must be right.")
+        wall = self.wall_seconds or limits.value("HEALTH_WALL_SECONDS")
+        if self.soak_seconds and not 0 < self.soak_seconds < wall:
+            raise BadStep("soak_seconds", f"It must end within the step's time, which is {wall:,} s: less than that.")
+        most = limits.value("STEP_RETRIES")
+        if not 0 <= self.retries <= most:
+            raise BadStep("retries", f"A step goes again at most {most} times.")
+        if self.retries and self.kind not in RETRIED:
+            raise BadStep("retries", f"A {self.kind} step does not go again by itself.")
+        if self.retries and self.kind == StepKind.MIGRATE and not self.probe:
+            raise BadStep("retries", "A migration goes again only where a probe says whether its effect is there.")
 
     def columns(self) -> dict[str, Any]:
         return asdict(self)
+
+
+# What only some kinds have. A release keeps of it what says something: so a pipeline that has none of it makes the
+# release that it always made.
+DETAILS: Final[dict[str, Any]] = {
+    "verify": [],
+    "structure": [],
+    "method": "",
+    "statuses": [],
+    "contains": "",
+    "pause_seconds": 0,
+    "soak_seconds": 0,
+    "retries": 0,
+}
+
+
+def details_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """All of them, of a step as a release keeps it."""
+    return {name: spec.get(name, nothing) for name, nothing in DETAILS.items()}
+
+
+def told(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something."""
+    return {name: details[name] for name, nothing in DETAILS.items() if details[name] != nothing}
+
+
+def check_statuses(found: Sequence[int]) -> None:
+    """Raises ``BadStep``."""
+    if len(found) > MOST_STATUSES:
+        raise BadStep("statuses", f"At most {MOST_STATUSES} statuses (you sent {len(found)}).")
+    for status in found:
+        if not 100 <= status <= 599:
+            raise BadStep("statuses", f"A status is a whole number from 100 to 599; {status} is none.")
+
+
+def statuses(text: str) -> list[int]:
+    """Numbers with commas or blanks between them, each once. Raises ``BadStep``."""
+    found: list[int] = []
+    for piece in text.replace(",", " ").split():
+        if not re.fullmatch(r"[0-9]{3}", piece):
+            raise BadStep("statuses", f"“{plain(piece)[:20]}” is no status; statuses are numbers such as: 200, 204.")
+        found.append(int(piece))
+    check_statuses(found)
+    return list(dict.fromkeys(found))
 
 
 def check_url(url: str) -> None:

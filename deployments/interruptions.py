@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deployments import rollout
+from deployments import gates, rollout
 from deployments.models import (
+    Asks,
     Choice,
     Deployment,
     Interruption,
@@ -29,7 +30,9 @@ def open_of(deployment: Deployment) -> Interruption | None:
 def choices_of(interruption: Interruption) -> list[Choice]:
     """What may be answered, the likeliest first."""
     manual = interruption.step.state == StepState.NEEDS_PERSON
-    found = [Choice.DONE if manual else Choice.RETRY, Choice.SKIP]
+    found = [Choice.DONE if manual else Choice.RETRY]
+    if interruption.about == Asks.STEP:
+        found.append(Choice.SKIP)
     if interruption.step.phase == Phase.FORWARD and rollout.can_go_back(interruption.deployment):
         found.append(Choice.ROLL_BACK)
     return [*found, Choice.FAIL]
@@ -42,7 +45,10 @@ def answer(interruption: Interruption, choice: str, *, by: User, reason: str = "
     if choice in REASONED and not reason.strip():
         raise Refused("Say why: it goes into the record of the deployment.")
     deployment, step = interruption.deployment, interruption.step
+    at_gate = interruption.about == Asks.GATE
     with unit_of_work():
+        if at_gate and choice == Choice.RETRY:
+            _refuse_while_closed(deployment)
         # The first of two answers wins; the row's own UPDATE decides.
         INTERRUPTION.move(
             interruption,
@@ -64,12 +70,18 @@ def answer(interruption: Interruption, choice: str, *, by: User, reason: str = "
         else:
             if choice == Choice.DONE:
                 STEP.move(step, "confirm", reason=reason, message=reason[:300], ended_at=Wall())
-            elif choice == Choice.RETRY:
-                STEP.move(step, "try_again", reason=reason)
-            else:
+            elif choice == Choice.RETRY and not at_gate:
+                STEP.move(step, "try_again", reason=reason, retried=0, due_at=None)
+            elif choice == Choice.SKIP:
                 STEP.move(step, "skip", reason=reason, message=f"Skipped: {reason}"[:300], ended_at=Wall())
             _go_on(deployment, step.phase)
     return interruption
+
+
+def _refuse_while_closed(deployment: Deployment) -> None:
+    gate = gates.under_way(deployment)
+    if not gate.is_open:
+        raise Refused(f"The gate is still closed: {gates.in_the_way(gate)}. Lift that, then go on.")
 
 
 def _go_on(deployment: Deployment, phase: str) -> None:

@@ -12,6 +12,7 @@ from deployments import commits, verdicts
 from deployments.commits import Commit
 from deployments.models import Verdict
 from portal.core.unit import Pointer, unit_of_work
+from tickets.followers import Followers
 from tickets.models import Project
 from workers import queue
 from workers.claims import Claim
@@ -21,6 +22,8 @@ from workers.models import Job
 JUDGE_KIND: Final = "verdict.judge"
 SHOWN: Final = 50
 STATUS_CHARS: Final = 140
+# A verdict on a commit was given, in the unit of work that keeps it.
+given: Followers[Verdict] = Followers()
 # How the command ends, and what a status of GitHub and of GitLab says.
 EXIT_CODES: Final = {Verdict.Answer.SHIP: 0, Verdict.Answer.SHIP_AFTER: 3, Verdict.Answer.DO_NOT_SHIP: 4}
 
@@ -69,6 +72,7 @@ def keep(project: Project, commit: Commit) -> Verdict:
         if kept is not None and kept.merges == found.merges and not verdicts.is_stale(kept, found):
             return kept
         found.save(force_insert=True)
+        given.tell(found)
         after = {"commit": commit.name, "answer": found.answer, "policy": found.policy, "blocking": len(found.blocking)}
         work.record("project.commit_judged", project.scope, after=after)
         work.announce(project.scope, Pointer("project", project.scope, 0))

@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from deployments import gates
+from deployments import authorship, gates
 from deployments.models import (
     ENDED_STATES,
     Deployment,
@@ -15,6 +15,7 @@ from deployments.models import (
     HoldState,
     Interruption,
     InterruptionState,
+    Placement,
 )
 from portal.core.access import Role
 from portal.core.models import User
@@ -28,13 +29,14 @@ def _within(rows: QuerySet[Deployment], projects: set[int] | None) -> QuerySet[D
 
 
 def to_approve(person: User | AnonymousUser) -> QuerySet[Deployment]:
-    """Those that wait for an approval which ``person`` can give: a releaser who did not ask, and has not given it."""
+    """Those that wait for an approval which ``person`` can give: a releaser who neither asked nor wrote it."""
     given = gates.counting().filter(deployment=OuterRef("pk"))
     counted = given.order_by().values("deployment").annotate(number=Count("pk")).values("number")
     rows = Deployment.objects.filter(state=_S.WAITING, environment__approvals_needed__gt=0)
     rows = rows.annotate(given=Coalesce(Subquery(counted), 0))
     rows = rows.filter(~Exists(given.filter(approver=person.pk)), given__lt=F("environment__approvals_needed"))
-    return _within(rows.exclude(requested_by=person.pk), project_ids(person, Role.RELEASER))
+    rows = rows.exclude(requested_by=person.pk).filter(authorship.not_written_by(person))
+    return _within(rows, project_ids(person, Role.RELEASER))
 
 
 def interrupted(projects: set[int] | None) -> QuerySet[Deployment]:
@@ -57,6 +59,12 @@ def fallen(projects: set[int] | None) -> QuerySet[Deployment]:
     """Those that failed or were rolled back, and that nothing followed."""
     ended = Deployment.objects.filter(~Exists(_later()), state__in=[_S.FAILED, _S.ROLLED_BACK])
     return _within(ended, projects)
+
+
+def degraded(projects: set[int] | None) -> QuerySet[Placement]:
+    """What stands somewhere and is not what was deployed there any more, as it answers itself."""
+    rows = Placement.objects.filter(degraded_at__isnull=False, release__isnull=False)
+    return rows if projects is None else rows.filter(service__project__in=projects)
 
 
 def under_way(projects: set[int] | None) -> QuerySet[Deployment]:

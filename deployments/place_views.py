@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.template import Context
 from django.urls import reverse
 
-from deployments import holds, matrix, plans, queries, releases
+from deployments import freezes, holds, matrix, plans, queries, release_page, releases
 from deployments.fields import command_text
 from deployments.forms import HoldForm, LiftForm
 from deployments.models import Environment, Hold, HoldState, Release, Service
@@ -28,7 +28,7 @@ VIEWER, RELEASER = within(Role.VIEWER), within(Role.RELEASER)
 
 
 def find_environment(number: int) -> Found | None:
-    rows = Environment.objects.select_related("project").filter(pk=number)
+    rows = Environment.objects.select_related("project", "follows").filter(pk=number)
     return _found(rows.first() if number <= HIGHEST_ID else None)
 
 
@@ -132,10 +132,14 @@ def _held_page(
     }
     if isinstance(place, Environment):
         context |= {"environment": place, "variables": sorted(place.variables.items())}
+        context |= {"frozen": freezes.in_force(place)}
         context |= {"placed": queries.standing_in(place), "deployments": queries.deployments_to(place)}
+        context["observations"] = queries.observations_in(place)
         return render(request, "deployments/environment.html", context, status=status)
     context |= {"contents": queries.contents_of(place), "stays_done": plans.cannot_be_undone(place)}
     context |= {"release": place, "steps": _spoken(place.pipeline), "size": queries.ROWS_SHOWN}
+    context |= {"since": release_page.since_before(place), "stays": release_page.stays_of(place)}
+    context |= {"doors": release_page.doors_of(place), "own_pipeline": release_page.pipeline_of(place)}
     return render(request, "deployments/release.html", context, status=status)
 
 
@@ -154,6 +158,7 @@ def service(request: HttpRequest, service: Service, number: int) -> HttpResponse
         "service": service,
         "steps": _spoken(releases.pipeline_of(service)),
         "placed": queries.standing_of(service),
+        "needs": service.dependencies.select_related("needs").order_by("needs__name"),
         "made": made.rows,
         "older": made.older,
         "before": before,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F, Max
 
-from deployments import intake
+from deployments import intake, soaking
 from deployments.intake import StepSpec
 from deployments.models import Environment, PipelineStep, Policy, Service
 from portal.core import cause as causes
@@ -49,8 +49,9 @@ def _write(service: Service, specs: Sequence[StepSpec]) -> None:
 
 
 def add_environment(project: Project, *, name: str, **settings: Any) -> Environment:
-    """``settings`` are its columns. Raises ``IntegrityError`` where the name is taken."""
+    """``settings`` are its columns. Raises ``IntegrityError`` where the name is taken, and ``Refused``."""
     with unit_of_work() as work:
+        _check_follows(None, project, settings)
         environment = Environment.objects.create(project=project, name=name, **settings)
         after = {"name": name, **{key: plain(value) for key, value in settings.items()}}
         work.record("project.environment_added", project.scope, after=after)
@@ -59,8 +60,9 @@ def add_environment(project: Project, *, name: str, **settings: Any) -> Environm
 
 
 def change_environment(environment: Environment, *, expected_version: int, **settings: Any) -> Environment:
-    """Write what differs. Raises ``Stale`` or ``Gone``."""
+    """Write what differs. Raises ``Stale`` or ``Gone``, and ``Refused`` for what it follows."""
     with unit_of_work() as work:
+        _check_follows(environment, environment.project, settings)
         stored = Environment.objects.filter(pk=environment.pk).first()
         if stored is None:
             raise Gone(f"The environment {environment.name} is not there any more.")
@@ -73,6 +75,13 @@ def change_environment(environment: Environment, *, expected_version: int, **set
         work.record("environment.changed", environment.subject, before=before, after=after)
         work.announce(environment.project.scope, Pointer("environment", environment.subject, environment.version))
     return environment
+
+
+def _check_follows(environment: Environment | None, project: Project, settings: Mapping[str, Any]) -> None:
+    if settings.get("follows") is not None:
+        # Two owners at once: the second sees whom the first let follow.
+        Project.objects.select_for_update().get(pk=project.pk)
+        soaking.check(environment, project, settings["follows"])
 
 
 def _raise_version(model: Any, row: Any, expected: int, **changes: Any) -> None:
@@ -95,6 +104,7 @@ def set_policy(
     categories: Sequence[str] = (),
     checks: bool = False,
     waived_holds: bool = False,
+    council: bool = False,
 ) -> Policy:
     """Another policy from now on; verdicts that were made by the one before are stale.
 
@@ -112,6 +122,7 @@ def set_policy(
             "categories": list(categories),
             "checks": checks,
             "waived_holds": waived_holds,
+            "council": council,
             "valid_hours": valid_hours,
         }
         by = causes.current().actor.label[:254]

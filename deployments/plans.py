@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from deployments import intake
 from deployments.models import Deployment, Phase, Placement, Release, Step, StepKind, StepState
 
-# Going back to a release runs these of its pipeline again, unless a step says that it does not.
-_AGAIN: Final = {StepKind.COMMAND, StepKind.RESTART, StepKind.HEALTH}
 _NAMED: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -24,6 +23,12 @@ def standing_release(deployment: Deployment) -> Release | None:
     rows = Placement.objects.filter(service=deployment.service_id, environment=deployment.environment_id)
     found = rows.select_related("release__service").first()
     return found.release if found else None
+
+
+def standing_elsewhere(deployment: Deployment) -> set[str]:
+    """The commits of its service that stand in other environments."""
+    rows = Placement.objects.filter(service=deployment.service_id, release__isnull=False)
+    return set(rows.exclude(environment=deployment.environment_id).values_list("release__commit", flat=True))
 
 
 def make(deployment: Deployment, release: Release) -> dict[str, Any]:
@@ -50,12 +55,12 @@ def steps_of(deployment: Deployment, release: Release, previous: Release | None)
     back: list[Step] = []
     for number, spec in reversed(list(enumerate(release.pipeline, start=1))):
         if spec["undo"]:
-            undo = {**spec, "kind": StepKind.COMMAND, "name": f"Undo: {spec['name']}", "command": spec["undo"]}
-            step = _step({**undo, "probe": [], "url": ""}, release, variables, Phase.BACK)
+            undo = {"kind": StepKind.COMMAND, "name": f"Undo: {spec['name']}", "command": spec["undo"]}
+            step = _step({**spec, **intake.DETAILS, **undo, "probe": [], "url": ""}, release, variables, Phase.BACK)
             step.undoes = number
             back.append(step)
     if previous is not None:
-        returning = [spec for spec in previous.pipeline if spec["again"] and spec["kind"] in _AGAIN]
+        returning = [spec for spec in previous.pipeline if spec["again"] and spec["kind"] in intake.AGAIN]
         back += [_step(spec, previous, variables, Phase.BACK) for spec in returning]
     steps = [*forward, *back]
     for n, step in enumerate(steps, start=1):
@@ -75,6 +80,7 @@ def _step(spec: Mapping[str, Any], release: Release, variables: Mapping[str, str
         wall_seconds=spec["wall_seconds"],
         commit=release.commit,
         state=StepState.WAITING,
+        **intake.details_of(spec),
     )
 
 
@@ -91,15 +97,20 @@ def filled(url: str, variables: Mapping[str, str]) -> str:
 
 def digest_of(deployment: Deployment, release: Release, previous: Release | None, steps: list[Step]) -> str:
     """Of all that an approval is about: this deployment; what, over what, by which steps, with which variables."""
-    told = [[step.n, step.phase, step.kind, step.command, step.probe, step.url, step.instructions] for step in steps]
     content = [
         deployment.pk,
         release.digest,
         previous.digest if previous else "",
         deployment.environment.variables,
-        told,
+        [_told(step) for step in steps],
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _told(step: Step) -> list[Any]:
+    details = intake.told({name: getattr(step, name) for name in intake.DETAILS})
+    own = [step.n, step.phase, step.kind, step.command, step.probe, step.url, step.instructions]
+    return [*own, details] if details else own
 
 
 def cannot_be_undone(release: Release) -> list[str]:

@@ -20,7 +20,12 @@ def run(claim: Claim) -> Commit | None:
     if deployment is None or deployment.state != DeploymentState.PREPARING:
         return None
     standing = plans.standing_release(deployment)
-    return commits.resolve(deployment.service.project, deployment.asked, before=standing.commit if standing else "")
+    return commits.resolve(
+        deployment.service.project,
+        deployment.asked,
+        before=standing.commit if standing else "",
+        elsewhere=plans.standing_elsewhere(deployment),
+    )
 
 
 def settle(ending: Ending) -> None:

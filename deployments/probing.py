@@ -1,11 +1,21 @@
-"""Asks a service for its health until it reports the commit, again and again in a row: a program of its own.
+"""Asks an address until its answers are right for long enough: a program of its own.
 
-    probing.py URL COMMIT RIGHT_IN_A_ROW PAUSE_SECONDS RECORDS
+    probing.py QUESTION RECORDS
+    probing.py --once
+
+QUESTION is a JSON object: ``url``, and ``commit`` (the answer must report it)
+or ``statuses`` and ``contains`` (the answer must be so); ``method``; ``row``,
+the right answers in a row that are enough, ``soak``, the seconds over which
+they must reach, and ``pause``, the seconds between two questions.
 
 It needs nothing but Python's own library, so that it starts at once. Each
 answer is a line for people on stdout and a line of JSON in RECORDS. It ends
-with 0 once enough answers in a row were right, and goes on until it is ended
-otherwise: whoever starts it sets the time.
+with 0 once the answers were right for long enough, and goes on until it is
+ended otherwise: whoever starts it sets the time.
+
+With ``--once``, stdin is a JSON list of such questions, each with an ``id``
+and all with the same ``seconds``. Many are asked at once, each once, and each
+answer is a line of JSON on stdout as it comes.
 """
 
 from __future__ import annotations
@@ -17,12 +27,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import Any
 
 ANSWER_SECONDS = 5.0
 ANSWER_BYTES = 65_536
 NAMES = ("commit", "version", "revision", "sha")
+AT_ONCE = 16
 
 
 class Stays(urllib.request.HTTPRedirectHandler):
@@ -32,25 +44,62 @@ class Stays(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask(opener: urllib.request.OpenerDirector, url: str, commit: str) -> dict[str, Any]:
+def opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Stays())
+
+
+def ask(asking: urllib.request.OpenerDirector, question: dict[str, Any]) -> dict[str, Any]:
     """One answer: whether it is right, its status, what it reports, and why it is wrong."""
     began = time.monotonic()
-    status, reported, detail = 0, "", ""
+    seconds = float(question.get("seconds", ANSWER_SECONDS))
+    status, body, detail = 0, b"", ""
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as answer:
-            status, body = answer.status, answer.read(ANSWER_BYTES)
-        reported = reported_in(body)
+        request = urllib.request.Request(question["url"], method=question.get("method") or "GET")
+        with asking.open(request, timeout=seconds) as answer:
+            status, body = answer.status, _body(answer, began + seconds)
     except urllib.error.HTTPError as error:
         status = error.code
-        with error:
-            reported = reported_in(error.read(ANSWER_BYTES))
+        try:
+            with error:
+                body = _body(error, began + seconds)
+        except (OSError, http.client.HTTPException) as cut:
+            detail = f"its answer was cut: {cut or type(cut).__name__}"
     except (OSError, http.client.HTTPException, ValueError) as error:
+        status = 0
         detail = f"no answer: {getattr(error, 'reason', None) or error or type(error).__name__}"
-    right = 200 <= status < 300 and same(reported, commit)
-    if status and not right:
-        detail = f"reports {reported[:9] or 'no commit'}" if 200 <= status < 300 else f"status {status}"
+    reported = reported_in(body) if question.get("commit") else ""
+    detail = detail or _wrong(question, status, body, reported)
     taken = int((time.monotonic() - began) * 1000)
-    return {"right": right, "status": status, "reported": reported, "detail": detail[:200], "milliseconds": taken}
+    found = {"right": not detail, "status": status, "reported": reported, "detail": detail[:200], "milliseconds": taken}
+    return found | {"at": datetime.now(UTC).isoformat()}
+
+
+def _body(answer: Any, until: float) -> bytes:
+    """The begin of it; one that comes in drops is not waited for."""
+    body = b""
+    while len(body) < ANSWER_BYTES:
+        piece = answer.read1(ANSWER_BYTES - len(body))
+        if not piece:
+            break
+        body += piece
+        if time.monotonic() > until:
+            raise TimeoutError("it did not come to its end")
+    return body
+
+
+def _wrong(question: dict[str, Any], status: int, body: bytes, reported: str) -> str:
+    """Why an answer is not the one that was asked for; empty where it is."""
+    if question.get("commit"):
+        if not 200 <= status < 300:
+            return f"status {status}"
+        return "" if same(reported, question["commit"]) else f"reports {reported[:9] or 'no commit'}"
+    wanted = question.get("statuses") or [200]
+    if status not in wanted:
+        return f"status {status}, and not {' or '.join(map(str, wanted))}"
+    text = question.get("contains", "")
+    if text and text.encode() not in body:
+        return f"status {status}, and its first {ANSWER_BYTES} bytes do not contain the text"
+    return ""
 
 
 def reported_in(body: bytes) -> str:
@@ -70,22 +119,42 @@ def same(reported: str, commit: str) -> bool:
     return len(reported) >= 7 and commit.startswith(reported.lower())
 
 
-def main(arguments: list[str]) -> int:
-    url, commit, row, pause, records = arguments
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stays())
-    in_a_row = 0
+def until_right(question: dict[str, Any], records: str) -> int:
+    asking, in_a_row, since = opener(), 0, 0.0
+    row, soak = int(question["row"]), float(question.get("soak", 0))
+    wanted = question.get("commit", "")[:9] or "the answer that is expected"
     with open(records, "a", encoding="utf-8") as file:
-        print(f"asking {url} for {commit[:9]}", flush=True)
+        print(f"asking {question['url']} for {wanted}", flush=True)
         while True:
-            answer = ask(opener, url, commit) | {"at": datetime.now(UTC).isoformat()}
+            began = time.monotonic()
+            answer = ask(asking, question)
             file.write(json.dumps(answer) + "\n")
             file.flush()
+            # a wrong one begins it anew
+            since = since if in_a_row else began
             in_a_row = in_a_row + 1 if answer["right"] else 0
+            lasted = time.monotonic() - since if in_a_row else 0.0
             said = f"right, {in_a_row} of {row} in a row" if answer["right"] else f"wrong: {answer['detail']}"
-            print(f"{said} ({answer['milliseconds']} ms)", flush=True)
-            if in_a_row >= int(row):
+            for_long = f", for {lasted:.0f} of {soak:.0f} s" if soak and answer["right"] else ""
+            print(f"{said}{for_long} ({answer['milliseconds']} ms)", flush=True)
+            if in_a_row >= row and lasted >= soak:
                 return 0
-            time.sleep(float(pause))
+            time.sleep(float(question["pause"]))
+
+
+def once(questions: list[dict[str, Any]]) -> int:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        asked = {pool.submit(ask, opener(), question): question["id"] for question in questions}
+        for done in as_completed(asked):
+            print(json.dumps({"id": asked[done], **done.result()}), flush=True)
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["--once"]:
+        return once(json.load(sys.stdin))
+    question, records = arguments
+    return until_right(json.loads(question), records)
 
 
 if __name__ == "__main__":

@@ -61,10 +61,11 @@ class Put(NamedTuple):
 # What happened ----------------------------------------------------------------
 
 
-def stands(deployment: Deployment, *, verified: bool) -> None:
+def stands(deployment: Deployment, *, verified: bool, why: str = "") -> None:
     """Keep the evidence true after ``deployment`` put something there, or nobody knows what stands there.
 
-    Call it in the unit of work in which that was placed.
+    The same where what it put there is verified no more, or again; ``why`` says that then. Call it in the unit of
+    work in which that was placed, or seen.
     """
     placement = Placement.objects.select_related("release__service").get(
         service=deployment.service_id, environment=deployment.environment_id
@@ -83,7 +84,7 @@ def stands(deployment: Deployment, *, verified: bool) -> None:
     for chunk in bulk.chunks(sorted(changed)):
         held = evidence.locked(chunk)
         derived = derive(deployment.service.project, fixes_of(held), just=just)
-        _mend(held, derived, _why_gone(deployment, placement.release))
+        _mend(held, derived, why or _why_gone(deployment, placement.release))
 
 
 def settle(findings: Iterable[Finding]) -> None:

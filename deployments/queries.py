@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from deployments import verdicts
-from deployments.models import Deployment, Environment, Hold, HoldState, Placement, Policy, Release, Service
+from deployments.models import (
+    Deployment,
+    Environment,
+    Hold,
+    HoldState,
+    Observation,
+    Placement,
+    Policy,
+    Release,
+    Service,
+)
+from reviews import standing
 from reviews.models import Edge, Evidence, Finding, FindingState
 from tickets.models import Merge, Project
 from tickets.queries import Page, page_of, seen_by
 
 ROWS_SHOWN: Final = 50
+OBSERVED_SHOWN: Final = 20
+# what a list says nothing of, and what may be long
+UNLISTED: Final = (
+    "changes", "variables", "verdict__merges",
+    *(f"{of}__{name}" for of in ("release", "previous") for name in ("pipeline", "open_findings", "merges")),
+)  # fmt: skip
 # names of a filter's lists
 NAMES_SHOWN: Final = 200
 
@@ -24,15 +43,30 @@ def deployments() -> QuerySet[Deployment]:
     )
 
 
-def deployment_list(reader: Any, wanted: dict[str, str], before: int | None) -> Page:
-    rows = seen_by(reader, deployments(), "service__project")
+def matching(reader: Any, wanted: Mapping[str, str]) -> QuerySet[Deployment]:
+    """What the reader may see and the filters of the list let through. Days are those in which it was asked for."""
+    rows = seen_by(reader, deployments().defer(*UNLISTED), "service__project")
     same = {
         "project": "service__project__key",
         "service": "service__name",
         "environment": "environment__name",
         "state": "state",
+        "person": "requester__icontains",
     }
-    return page_of(rows.filter(**{column: wanted[name] for name, column in same.items() if wanted.get(name)}), before)
+    rows = rows.filter(**{column: wanted[name] for name, column in same.items() if wanted.get(name)})
+    if wanted.get("since"):
+        rows = rows.filter(requested_at__gte=_midnight(wanted["since"]))
+    if wanted.get("until"):
+        rows = rows.filter(requested_at__lt=_midnight(wanted["until"]) + timedelta(days=1))
+    return rows
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), time(), UTC)
+
+
+def deployment_list(reader: Any, wanted: Mapping[str, str], before: int | None) -> Page:
+    return page_of(matching(reader, wanted), before)
 
 
 def names(reader: Any, places: QuerySet[Any]) -> list[str]:
@@ -73,6 +107,11 @@ def standing_in(environment: Environment) -> Bounded:
     return bounded(rows.select_related("service", "release__service", "deployment").order_by("service__name"))
 
 
+def observations_in(environment: Environment) -> Bounded:
+    rows = Observation.objects.filter(placement__environment=environment)
+    return bounded(rows.select_related("placement__service", "deployment").order_by("-last_at", "-pk"), OBSERVED_SHOWN)
+
+
 def standing_of(service: Service) -> Bounded:
     rows = Placement.objects.filter(service=service)
     rows = rows.select_related("environment", "release__service", "deployment")
@@ -104,18 +143,21 @@ def contents_of(release: Release) -> Contents:
     fixes = Evidence.objects.filter(edge=Edge.COMMIT, ref__in=merges.order_by().values("merged_commit"))
     fixed = Finding.objects.filter(series__project=release.service.project_id, pk__in=fixes.values("finding"))
     known = release.open_findings[:ROWS_SHOWN]
+    findings = bounded(_with_review(fixed.exclude(state=FindingState.WITHDRAWN)).order_by("-pk"))
+    open_findings = list(_with_review(Finding.objects.filter(pk__in=known)).order_by("-pk"))
+    standing.mark([*findings.rows, *open_findings])
     return Contents(
         bounded(deployments().filter(release=release).order_by("-pk")),
         bounded(merges.select_related("ticket")),
-        bounded(_with_review(fixed.exclude(state=FindingState.WITHDRAWN)).order_by("-pk")),
-        list(_with_review(Finding.objects.filter(pk__in=known)).order_by("-pk")),
+        findings,
+        open_findings,
         max(len(release.open_findings) - ROWS_SHOWN, 0),
     )
 
 
 def _with_review(findings: QuerySet[Finding]) -> QuerySet[Finding]:
-    """With the newest review that tells of each."""
-    return findings.annotate(review=Max("occurrences__review"))
+    """With the newest review that tells of each, and what its standing is read from."""
+    return standing.with_newest(findings.annotate(review=Max("occurrences__review")))
 
 
 # Policies -----------------------------------------------------------------------

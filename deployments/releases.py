@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Max
 
-from deployments import proof
+from deployments import intake, proof
 from deployments.commits import Commit
 from deployments.models import PipelineStep, Release, Service
 from portal.core.unit import Pointer, current
@@ -51,7 +51,8 @@ def build(service: Service, commit: Commit) -> Release:
 def pipeline_of(service: Service) -> list[dict[str, Any]]:
     """The steps as a release keeps them."""
     fields = ("kind", "name", "command", "undo", "probe", "url", "instructions", "wall_seconds", "again")
-    return list(PipelineStep.objects.filter(service=service).order_by("n").values(*fields))
+    rows = PipelineStep.objects.filter(service=service).order_by("n").values(*fields, *intake.DETAILS)
+    return [{name: row[name] for name in fields} | intake.told(row) for row in rows]
 
 
 def measured(release: Release, merges: frozenset[int]) -> None:

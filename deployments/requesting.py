@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.db.models import Q
 
-from deployments import commits, gates, plans, step_jobs, telling, verdicts
+from deployments import authorship, commits, gates, plans, step_jobs, telling, verdicts
 from deployments.commits import Commit
 from deployments.gates import Gate
 from deployments.models import (
@@ -122,7 +122,7 @@ def _planned_again(deployment: Deployment) -> dict[str, Any]:
         # The gate looks at the plan that is written with its answer.
         deployment.plan_digest = changes["plan_digest"]
         held = Commit(deployment.commit, merges=frozenset(deployment.release.merges))
-        changes["changes"] = commits.changed(held, changes["previous"])
+        changes["changes"] = commits.changed(held, changes["previous"]) | authorship.kept(deployment.changes)
     return changes
 
 

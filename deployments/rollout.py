@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from django.db import IntegrityError, transaction
 
-from deployments import gates, holds, placements, plans, proof, releases, requesting, step_jobs, telling
+from deployments import gates, holds, placements, plans, proof, releases, requesting, step_jobs, telling, verdicts
 from deployments.models import (
+    Asks,
     Deployment,
     DeploymentState,
     Interruption,
@@ -24,7 +25,7 @@ from deployments.models import (
 )
 from deployments.transitions import DEPLOYMENT, STEP
 from portal.core.clock import Wall
-from portal.core.lifecycle import Refused
+from portal.core.lifecycle import Refused, amend
 from portal.core.unit import current
 
 # The start ----------------------------------------------------------------------
@@ -88,10 +89,31 @@ def advance(deployment: Deployment) -> None:
     step = _next(deployment, phase)
     if step is None:
         _come_back(deployment) if phase == Phase.BACK else _succeed(deployment)
+    elif held_at_gate(step):
+        return
     elif step.kind == StepKind.MANUAL:
         ask(step)
     else:
         step_jobs.enqueue(step)
+
+
+def held_at_gate(step: Step) -> bool:
+    """Ask the gate again before a step forward; where it has closed the deployment waits for a person, and says why.
+
+    On the way back nothing is asked: what is there is to go, whatever is known of it. Call it in the transaction in
+    which the step begins, or is queued.
+    """
+    deployment = step.deployment
+    if step.phase == Phase.BACK:
+        return False
+    gate = gates.under_way(deployment)
+    if deployment.verdict is None or verdicts.is_stale(deployment.verdict, gate.verdict):
+        gate.verdict.save(force_insert=True)
+        amend(deployment, DEPLOYMENT, "judged", expected_version=deployment.version, verdict=gate.verdict)
+    if gate.is_open:
+        return False
+    _interrupt(deployment, step, f"The gate has closed: {gates.in_the_way(gate)}", about=Asks.GATE)
+    return True
 
 
 def ask(step: Step) -> None:
@@ -126,9 +148,9 @@ def failed(step: Step, said: str, *, stopped: bool, exit_code: int | None = None
         _interrupt(deployment, step, said)
 
 
-def _interrupt(deployment: Deployment, step: Step, detail: str) -> None:
+def _interrupt(deployment: Deployment, step: Step, detail: str, *, about: str = Asks.STEP) -> None:
     interruption = Interruption.objects.create(
-        deployment=deployment, step=step, detail=detail[:500], state=InterruptionState.OPEN
+        deployment=deployment, step=step, about=about, detail=detail[:500], state=InterruptionState.OPEN
     )
     DEPLOYMENT.move(deployment, "interrupt", reason=f"{step.name}: {detail or step.instructions}"[:500])
     current().record("interruption.opened", interruption.subject, after={"step": step.n, "detail": detail})

@@ -10,14 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from deployments import place_views, places, queries, verdicts
+from deployments import place_views, places, queries, rehearsals, verdicts
 from deployments.fields import command_text
 from deployments.intake import BadStep, StepSpec
 from deployments.models import Environment, OnFailure, PipelineStep, Service, StepKind
+from deployments.pipeline_forms import Pipeline
 from deployments.place_forms import (
     EnvironmentSettings,
     NewEnvironmentForm,
-    Pipeline,
     PolicyForm,
     ServiceForm,
 )
@@ -31,7 +31,15 @@ from tickets.project_views import find_project
 from tickets.rights import require
 
 OWNER = within(Role.OWNER)
-# What a new service begins with.
+# What a new environment begins with, and a new service.
+FRESH: dict[str, Any] = {
+    "place": 0,
+    "approvals_needed": 0,
+    "approval_hours": 0,
+    "soak_minutes": 0,
+    "on_failure": OnFailure.ASK,
+    "wait_hours": 72,
+}
 FIRST = StepSpec(StepKind.COMMAND, "Deploy", command=["./deploy"])
 
 
@@ -68,6 +76,7 @@ def new_service(request: HttpRequest) -> HttpResponse:
             pipeline.problem = str(problem)
         else:
             messages.success(request, f"The service {service} of {project.key} is made.")
+            _warn(request, specs)
             return redirect(service)
     return _editor(request, project, pipeline, form=form, status=422)
 
@@ -101,7 +110,13 @@ def pipeline(request: HttpRequest, service: Service, number: int) -> HttpRespons
         rows.problem = str(problem)
         return show(rows, seen, 422)
     messages.success(request, f"The pipeline of {service} is saved. Releases that were made keep theirs.")
+    _warn(request, specs)
     return redirect(service)
+
+
+def _warn(request: HttpRequest, specs: list[StepSpec]) -> None:
+    for said in rehearsals.warnings([spec.columns() for spec in specs]):
+        messages.warning(request, said)
 
 
 def _stored(service: Service) -> list[PipelineStep]:
@@ -109,7 +124,12 @@ def _stored(service: Service) -> list[PipelineStep]:
 
 
 def _in_words(steps: list[PipelineStep]) -> list[tuple[str, str]]:
-    return [(step.name, command_text(step.command) or step.url or step.instructions) for step in steps]
+    return [(step.name, _does(step)) for step in steps]
+
+
+def _does(step: PipelineStep) -> str:
+    pause = f"{step.pause_seconds:,} s" if step.pause_seconds else ""
+    return command_text(step.command) or step.url or step.instructions or pause
 
 
 def _editor(
@@ -125,8 +145,8 @@ def _editor(
 @page("deployments.new_environment", SIGNED_IN, methods=("GET", "POST"))
 def new_environment(request: HttpRequest) -> HttpResponse:
     project = _project(request)
-    fresh = {"place": 0, "approvals_needed": 0, "on_failure": OnFailure.ASK, "wait_hours": 72}
-    form = NewEnvironmentForm(request.POST) if request.method == "POST" else NewEnvironmentForm(initial=fresh)
+    sent = request.POST if request.method == "POST" else None
+    form = NewEnvironmentForm(project, sent, initial=FRESH)
     if form.is_valid():
         title = form.cleaned_data["title"]
         try:
@@ -142,9 +162,10 @@ def new_environment(request: HttpRequest) -> HttpResponse:
 @page("deployments.edit_environment", OWNER, find=place_views.find_environment, methods=("GET", "POST"))
 def edit_environment(request: HttpRequest, environment: Environment, number: int) -> HttpResponse:
     if request.method != "POST":
-        form = EnvironmentSettings(initial=EnvironmentSettings.of(environment))
+        stored = EnvironmentSettings.of(environment)
+        form = EnvironmentSettings(environment.project, environment=environment, initial=stored)
         return _settings(request, environment.project, form, environment=environment, seen=environment.version)
-    form = EnvironmentSettings(request.POST)
+    form = EnvironmentSettings(environment.project, request.POST, environment=environment)
 
     def act(asked: dict[str, Any]) -> object:
         return places.change_environment(environment, expected_version=asked["expected_version"], **form.settings())
@@ -167,9 +188,15 @@ def _differing(form: EnvironmentSettings, environment: Environment) -> list[tupl
     for name, value in stored.items():
         if form.cleaned_data.get(name) != value:
             field = form.fields[name]
-            text = OnFailure(value).label if name == "on_failure" else field.prepare_value(value)
+            text = _in_words_of(name, value, field)
             found.append((str(field.label), str(text)))
     return found
+
+
+def _in_words_of(name: str, value: Any, field: Any) -> object:
+    if name == "follows":
+        return value or field.empty_label
+    return OnFailure(value).label if name == "on_failure" else field.prepare_value(value)
 
 
 def _settings(

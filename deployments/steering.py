@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from deployments import approvals, interruptions, rollout, step_jobs
-from deployments.models import ACTIVE_STATES, Approval, ApprovalState, Deployment, DeploymentState
-from deployments.transitions import DEPLOYMENT
+from deployments import approvals, interruptions, overriding, rehearsals, rollout, step_jobs
+from deployments.models import (
+    ACTIVE_STATES,
+    Approval,
+    ApprovalState,
+    Deployment,
+    DeploymentState,
+    Step,
+    StepKind,
+    StepState,
+)
+from deployments.transitions import DEPLOYMENT, STEP
+from portal.core.clock import Wall
 from portal.core.lifecycle import Refused
 from portal.core.models import User
 from portal.core.unit import unit_of_work
 from workers import queue
-from workers.models import Job
+from workers.models import Job, JobState
 
 _S = DeploymentState
 
@@ -20,12 +30,18 @@ def verbs(deployment: Deployment) -> list[str]:
     found = ["look_again"] if state == _S.WAITING else []
     if state == _S.WAITING and deployment.environment.approvals_needed:
         found.append("approve")
+    if state == _S.WAITING and rehearsals.missing(deployment):
+        found.append("waive")
     if state in {_S.WAITING, _S.QUEUED} and approvals.given(deployment):
         found.append("withdraw")
+    if state == _S.WAITING and overriding.to_override(deployment):
+        found.append("override")
     if "cancel" in {step.verb for step in DEPLOYMENT.allowed(state)}:
         found.append("cancel")
     if state in ACTIVE_STATES and step_jobs.live(deployment) is not None:
         found.append("stop")
+    if pausing(deployment) is not None:
+        found.append("end_wait")
     if state == _S.INTERRUPTED and interruptions.open_of(deployment) is not None:
         found.append("answer")
     if state == _S.SUCCEEDED and rollout.stands_there(deployment) and rollout.can_go_back(deployment):
@@ -52,6 +68,33 @@ def stop(deployment: Deployment, *, step: int, reason: str) -> Job:
         now = f" Step {job.payload['step']} does." if job else ""
         raise Refused(f"Step {step} of it does not run now.{now}")
     return queue.cancel(job, reason=reason)
+
+
+def pausing(deployment: Deployment) -> Step | None:
+    """The wait step whose pause goes on."""
+    if deployment.state not in {_S.RUNNING, _S.ROLLING_BACK}:
+        return None
+    rows = Step.objects.filter(deployment=deployment, kind=StepKind.WAIT, due_at__isnull=False)
+    return rows.filter(state__in=[StepState.RUNNING, StepState.WAITING]).order_by("n").first()
+
+
+def end_wait(deployment: Deployment, *, step: int, reason: str) -> Deployment:
+    """Let what comes after that pause come now. Raises ``Refused`` where it is over, or no reason is given."""
+    if not reason.strip():
+        raise Refused("Say why it is not waited for: it goes into the record of the deployment.")
+    with unit_of_work():
+        # Its job before its rows, as the worker takes them: one of the two ends the pause.
+        waits = step_jobs.live(deployment)
+        job = Job.objects.select_for_update().filter(pk=waits.pk).first() if waits else None
+        found = pausing(deployment)
+        if found is None or found.n != step:
+            raise Refused(f"Step {step} of it does not wait now.")
+        found.deployment = deployment
+        STEP.move(found, "end_early", reason=reason, message=f"Ended early: {reason}"[:300], ended_at=Wall())
+        rollout.advance(deployment)
+        if job is not None and job.state == JobState.QUEUED:
+            queue.cancel(job, reason=reason)
+    return deployment
 
 
 def roll_back(deployment: Deployment, *, expected_version: int, reason: str) -> Deployment:

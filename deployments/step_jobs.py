@@ -26,11 +26,14 @@ def first(deployment: Deployment) -> None:
         enqueue(step)
 
 
-def enqueue(step: Step) -> Job:
-    """Once for each time that the step's turn comes: the deployment's version is another then."""
+def enqueue(step: Step, *, delay_seconds: float = 0) -> Job:
+    """Once for each time that the step's turn comes: the deployment's version is another then.
+
+    With ``delay_seconds`` its turn comes later, and no worker is held until then.
+    """
     deployment = step.deployment
     key = f"{deployment.subject}/{step.n}/{deployment.version}"
-    return _enqueue(STEP_KIND, deployment, {"deployment": deployment.pk, "step": step.n}, key)
+    return _enqueue(STEP_KIND, deployment, {"deployment": deployment.pk, "step": step.n}, key, delay_seconds)
 
 
 def live(deployment: Deployment) -> Job | None:
@@ -38,7 +41,7 @@ def live(deployment: Deployment) -> Job | None:
     return Job.objects.filter(kind=STEP_KIND, subject=deployment.subject, state__in=LIVE_STATES).first()
 
 
-def _enqueue(kind: str, deployment: Deployment, payload: dict[str, int], key: str) -> Job:
+def _enqueue(kind: str, deployment: Deployment, payload: dict[str, int], key: str, delay_seconds: float = 0) -> Job:
     return queue.enqueue(
         kind,
         subject=deployment.subject,
@@ -46,4 +49,5 @@ def _enqueue(kind: str, deployment: Deployment, payload: dict[str, int], key: st
         unique_key=key,
         exclusive=True,
         audience=deployment.service.project.scope,
+        delay_seconds=delay_seconds,
     )

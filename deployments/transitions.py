@@ -1,4 +1,4 @@
-"""What a deployment, a step, an interruption, an approval and a hold may do: one table each."""
+"""What a deployment, a step, an interruption, an approval, a hold and a freeze may do: one table each."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from deployments.models import (
     ApprovalState,
     Deployment,
     DeploymentState,
+    Freeze,
+    FreezeState,
     Hold,
     HoldState,
     Interruption,
     InterruptionState,
     Step,
     StepState,
+    Telling,
+    TellingState,
+    Webhook,
+    WebhookState,
 )
 from portal.core.lifecycle import Lifecycle, transition
 
@@ -50,6 +56,8 @@ STEP: Lifecycle[Step] = Lifecycle(
         transition("ask", [_S.WAITING], _S.NEEDS_PERSON),
         transition("confirm", [_S.NEEDS_PERSON], _S.SUCCEEDED),
         transition("succeed", [_S.RUNNING], _S.SUCCEEDED),
+        # the pause of a wait step, by a person
+        transition("end_early", [_S.RUNNING, _S.WAITING], _S.SUCCEEDED),
         transition("fail", [_S.WAITING, _S.RUNNING, _S.NEEDS_PERSON], _S.FAILED),
         transition("try_again", [_S.FAILED], _S.WAITING),
         transition("skip", [_S.WAITING, _S.FAILED, _S.NEEDS_PERSON], _S.SKIPPED),
@@ -80,4 +88,35 @@ HOLD: Lifecycle[Hold] = Lifecycle(
     [transition("lift", [HoldState.HOLDING], HoldState.LIFTED, "Lift")],
     subject=lambda hold: hold.subject,
     streams=lambda hold: (f"project:{(hold.environment or hold.release.service).project_id}",),  # type: ignore[union-attr]
+)
+
+FREEZE: Lifecycle[Freeze] = Lifecycle(
+    "freeze",
+    FreezeState,
+    [transition("lift", [FreezeState.PLANNED], FreezeState.LIFTED, "Lift")],
+    subject=lambda freeze: freeze.subject,
+    streams=lambda freeze: (f"project:{freeze.project_id}",),
+)
+
+WEBHOOK: Lifecycle[Webhook] = Lifecycle(
+    "webhook",
+    WebhookState,
+    [
+        transition("switch_off", [WebhookState.ON], WebhookState.OFF, "Switch off"),
+        transition("switch_on", [WebhookState.OFF], WebhookState.ON, "Switch on"),
+    ],
+    subject=lambda webhook: webhook.subject,
+    streams=lambda webhook: (f"project:{webhook.project_id}",),
+)
+
+TELLING: Lifecycle[Telling] = Lifecycle(
+    "telling",
+    TellingState,
+    [
+        transition("deliver", [TellingState.WAITING], TellingState.DELIVERED),
+        transition("fail", [TellingState.WAITING], TellingState.FAILED),
+        transition("send_again", [TellingState.DELIVERED, TellingState.FAILED], TellingState.WAITING, "Send again"),
+    ],
+    subject=lambda telling: telling.subject,
+    streams=lambda telling: (f"project:{telling.webhook.project_id}",),
 )

@@ -49,6 +49,7 @@ def _show(request: HttpRequest, project: Project, form: JudgeForm, status: int =
         "form": form,
         "holds": policies.in_words(policies.policy_of(project)),
         "operates": access.may(request.user, OPERATOR, project.scope),
+        "owns": access.may(request.user, within(Role.OWNER), project.scope),
     }
     return render(request, "deployments/verdicts.html", context, status=status)
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 
 from deployments.models import Environment, Policy, Verdict
 from portal.core.clock import Wall
 from reviews import decisions, standing
-from reviews.models import Decision, Edge, Evidence, Finding, FindingState, Severity
+from reviews.models import (
+    Ballot,
+    Council,
+    CouncilState,
+    Decision,
+    Edge,
+    Evidence,
+    Finding,
+    FindingState,
+    Severity,
+)
+from reviews.queries import councils
 from tickets.models import CheckRun, Merge, MergeState, Project
 
 HOLDING: Final = (Severity.CRITICAL,)
@@ -33,7 +45,8 @@ class InForce:
     severity alone does not. ``categories``: words in the category of an open
     finding that hold whatever its severity. ``checks``: whether the project's
     checks must have passed on the commit. ``waived_holds``: whether a waived
-    finding holds as an open one does.
+    finding holds as an open one does. ``council``: whether a council on the
+    very commit must have said ship.
     """
 
     number: int
@@ -43,6 +56,7 @@ class InForce:
     categories: tuple[str, ...] = ()
     checks: bool = False
     waived_holds: bool = False
+    council: bool = False
 
 
 # Of every project that has none of its own: one critical finding is enough.
@@ -63,6 +77,7 @@ def in_force(policy: Policy) -> InForce:
         tuple(policy.categories),
         policy.checks,
         policy.waived_holds,
+        policy.council,
     )
 
 
@@ -77,6 +92,8 @@ def in_words(policy: InForce) -> list[str]:
         said.append(f"one in a category with {' or '.join(f'“{word}”' for word in policy.categories)}")
     if policy.checks:
         said.append("a commit on which the project’s checks were not seen to pass")
+    if policy.council:
+        said.append("a commit of which no council says ship")
     if policy.waived_holds and said:
         said.append("a waived finding as if it were open")
     return said
@@ -104,18 +121,21 @@ def judge(project: Project, subject: Subject | None = None, *, environment: Envi
     """
     policy = policy_of(project)
     commit = subject.commit if subject else ""
-    looking = _Looking(project, policy, commit, _commits_of(subject))
+    rows = Finding.objects.filter(named(policy), series__project=project)
+    looking = Looking(project, policy, commit, _commits_of(subject), fixes_of(rows))
     looking.waived = waived_in(project, environment, policy) if environment else {}
-    for finding in looking.findings():
+    for finding in standing.with_newest(rows.select_related("ticket")).order_by("pk"):
         looking.look_at(finding)
     if policy.checks:
-        looking.look_at_checks()
+        looking.look_at_checks(list(checks_on([project], [commit])))
+    if policy.council:
+        looking.look_at_council(councils.newest_on(project, commit))
     return Verdict(
         project=project,
         commit=commit,
         merges=sorted(subject.merges) if subject else [],
         policy=policy.number,
-        digest=hashlib.sha256(json.dumps([policy.number, looking.seen]).encode()).hexdigest(),
+        digest=looking.digest,
         go=looking.answer == Answer.SHIP,
         answer=looking.answer,
         blocking=looking.blocking,
@@ -131,42 +151,51 @@ def waived_in(project: Project, environment: Environment, policy: InForce | None
     return decisions.waived_in(project, environment.name)
 
 
-class _Looking:
-    """One look at the findings of a project, by a policy, for a commit."""
+def named(policy: InForce) -> Q:
+    """The findings that a verdict looks at: those that hold while they are open; and the fixed ones of the
+    severities, whose fix must be in the commit."""
+    waiting = [FindingState.OPEN, *([FindingState.WAIVED] if policy.waived_holds else [])]
+    found = Q(severity__in=policy.severities)
+    for severity, days in policy.ages.items():
+        found |= Q(severity=severity, created_at__lte=Wall(-days * 86_400))
+    for word in policy.categories:
+        found |= Q(category__icontains=word)
+    fixed = Q(state=FindingState.FIXED, severity__in=policy.severities)
+    return found & Q(state__in=waiting) | fixed
 
-    def __init__(self, project: Project, policy: InForce, commit: str, held: set[str]) -> None:
-        self.project, self.policy, self.commit, self.held = project, policy, commit, held
+
+class Looking:
+    """One look at the findings of a project, by a policy, for a commit; ``fixes`` is what ``fixes_of`` found.
+
+    ``held``: the merged commits that the commit holds.
+    """
+
+    def __init__(
+        self, project: Project, policy: InForce, commit: str, held: Collection[str], fixes: Mapping[int, list[str]]
+    ) -> None:
+        self.project, self.policy, self.commit = project, policy, commit
+        self.held, self.fixes = set(held), fixes
         self.seen: list[list[Any]] = []
         self.reasons: list[dict[str, Any]] = []
         self.blocking: list[int] = []
         # of what holds: whether for each there is a fix, only not in this commit
         self.fixes_are_there = True
         self.checks_hold = False
-        self.fixes: dict[int, list[str]] = {}
+        self.council_holds = False
         # of open findings, in the environment that is asked about: they are seen, and hold nothing there
-        self.waived: dict[int, Decision] = {}
+        self.waived: Mapping[int, Decision] = {}
 
     @property
     def answer(self) -> Answer:
-        if not self.blocking and not self.checks_hold:
+        if not self.blocking and not self.checks_hold and not self.council_holds:
             return Answer.SHIP
-        return Answer.SHIP_AFTER if self.fixes_are_there and not self.checks_hold else Answer.DO_NOT_SHIP
+        after = self.fixes_are_there and not self.checks_hold and not self.council_holds
+        return Answer.SHIP_AFTER if after else Answer.DO_NOT_SHIP
 
-    def findings(self) -> QuerySet[Finding]:
-        rows = Finding.objects.filter(series__project=self.project).filter(self._named())
-        self.fixes = _fixes(rows)
-        return standing.with_newest(rows.select_related("ticket")).order_by("pk")
-
-    def _named(self) -> Q:
-        """Those that hold while they are open; and the fixed ones of the severities, whose fix must be in."""
-        waiting = [FindingState.OPEN, *([FindingState.WAIVED] if self.policy.waived_holds else [])]
-        found = Q(severity__in=self.policy.severities)
-        for severity, days in self.policy.ages.items():
-            found |= Q(severity=severity, created_at__lte=Wall(-days * 86_400))
-        for word in self.policy.categories:
-            found |= Q(category__icontains=word)
-        fixed = Q(state=FindingState.FIXED, severity__in=self.policy.severities)
-        return found & Q(state__in=waiting) | fixed
+    @property
+    def digest(self) -> str:
+        """Of all that was seen."""
+        return hashlib.sha256(json.dumps([self.policy.number, self.seen]).encode()).hexdigest()
 
     def look_at(self, finding: Finding) -> None:
         commits = self.fixes.get(finding.pk, [])
@@ -198,12 +227,8 @@ class _Looking:
                 lift = f"accept {ticket}: its fix is claimed" if ticket else lift
         return {"finding": finding.pk, "text": text, "lift": lift, "ticket": ticket}
 
-    def look_at_checks(self) -> None:
+    def look_at_checks(self, outcomes: Sequence[CheckRun]) -> None:
         """The checks that the portal ran on the result of accepted work, where the commit is that result."""
-        merge = Merge.objects.filter(
-            ticket__project=self.project, state=MergeState.MERGED, merged_commit=self.commit or "-"
-        ).last()
-        outcomes = list(CheckRun.objects.filter(attempt=merge.attempt_id).order_by("n")) if merge else []
         failed = [run for run in outcomes if run.outcome != CheckRun.Outcome.PASSED]
         self.seen.append(["checks", *[[run.pk, run.outcome] for run in outcomes]])
         self.checks_hold = not outcomes or bool(failed)
@@ -213,8 +238,41 @@ class _Looking:
             lift = "mend it, and accept the work: the checks run on its result"
             self.reasons.insert(0, {"finding": 0, "text": text, "lift": lift, "ticket": ""})
 
+    def look_at_council(self, council: Council | None) -> None:
+        """The newest council on this very commit, which says ship once it is closed; of another commit none counts."""
+        outcome = council.outcome if council and council.state == CouncilState.CLOSED else ""
+        self.seen.append(["council", council.pk if council else 0, outcome])
+        self.council_holds = outcome != Ballot.SHIP
+        if not self.council_holds:
+            return
+        here = self.commit[:9] or "this commit"
+        if council is None:
+            query = urlencode({"project": self.project.key, "about": "branch", "asked_for": self.commit})
+            text, lift, url = f"No council has looked at {here}", "ask one", f"/reviews/councils/new/?{query}"
+        elif council.state != CouncilState.CLOSED:
+            text, lift = f"{council} on {here} is not closed".capitalize(), "answer it, vote, and close it"
+            url = council.get_absolute_url()
+        else:
+            said = council.get_outcome_display().lower() if outcome else "nothing, for want of votes"
+            text, lift = f"{council} says {said} of {here}".capitalize(), "mend it, and ask about that commit"
+            url = council.get_absolute_url()
+        said_so = {"finding": 0, "text": text, "lift": lift, "ticket": "", "url": url}
+        self.reasons.insert(0, said_so | {"council": council.pk if council else -1})
 
-def _fixes(findings: QuerySet[Finding]) -> dict[int, list[str]]:
+
+def checks_on(projects: Iterable[Project], commits: Collection[str]) -> QuerySet[CheckRun]:
+    """The checks of the newest merge of a project whose result one of these commits is.
+
+    With its ``commit`` and the number of its ``project``.
+    """
+    merges = Merge.objects.filter(ticket__project__in=projects, state=MergeState.MERGED, merged_commit__in=commits)
+    newest = merges.order_by().values("ticket__project", "merged_commit").annotate(newest=Max("pk")).values("newest")
+    runs = CheckRun.objects.filter(attempt__merges__in=newest)
+    of = {"commit": F("attempt__merges__merged_commit"), "project": F("attempt__merges__ticket__project")}
+    return runs.annotate(**of).order_by("n")
+
+
+def fixes_of(findings: QuerySet[Finding]) -> dict[int, list[str]]:
     """The commits that hold the accepted work on each fixed finding, the newest first."""
     rows = Evidence.objects.filter(edge=Edge.COMMIT, finding__in=findings.filter(state=FindingState.FIXED).values("pk"))
     found: dict[int, list[str]] = {}

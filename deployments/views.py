@@ -8,7 +8,19 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from deployments import deployment_page, forms, interruptions, plans, queries, requesting, rollout, step_jobs
+from deployments import (
+    changes,
+    deployment_page,
+    forms,
+    freeze_panel,
+    interruptions,
+    plans,
+    queries,
+    requesting,
+    rollout,
+    steering,
+    step_jobs,
+)
 from deployments.forms import DeploymentFilter, NewDeploymentForm
 from deployments.models import (
     ACTIVE_STATES,
@@ -147,8 +159,9 @@ def _everything(request: HttpRequest, deployment: Deployment, tried: Form | None
         "deployment": deployment,
         "gate": deployment_page.gate(deployment),
         "approvals": approvals,
+        "freezes": freeze_panel.of(deployment, request.user),  # type: ignore[arg-type]
         "steps": steps,
-        "changes": deployment_page.changes(deployment),
+        "changes": changes.of(deployment),
         "later": queries.later(deployment),
         "releases": _releases(request, deployment),
         "ended": deployment.state not in {*OPEN_STATES, *ACTIVE_STATES},
@@ -162,6 +175,8 @@ def _ways(request: HttpRequest, deployment: Deployment, tried: Form | None) -> d
     """What can be done now: the forms, the choices of an interruption, the step that may be stopped, the way back."""
     interruption = interruptions.open_of(deployment)
     offered = forms.of_deployment(deployment, interruption)
+    if (override := freeze_panel.form_of(deployment)) is not None:
+        offered[override.name] = override
     if tried is not None and tried.name in offered:
         offered[tried.name] = tried
     job = step_jobs.live(deployment) if deployment.state in ACTIVE_STATES else None
@@ -176,6 +191,8 @@ def _ways(request: HttpRequest, deployment: Deployment, tried: Form | None) -> d
         "job": job,
         "running_step": job.payload.get("step") if job else None,
         "can_go_back": back,
+        "pausing": steering.pausing(deployment),
+        "waivers": deployment_page.waivers_of(deployment, request.user),  # type: ignore[arg-type]
         "rolls_back": back and deployment.state == DeploymentState.SUCCEEDED and rollout.stands_there(deployment),
         "stays_done": plans.cannot_be_undone(deployment.release) if deployment.release else [],
     }

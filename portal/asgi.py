@@ -1,17 +1,24 @@
 """The web application, behind the schema guard, for any ASGI server that imports this module."""
 
+import asyncio
 import os
+from typing import Any
+from urllib.parse import urlsplit
 
 import django
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from portal.core import revision
 from portal.core.bodies import BoundedBodies
-from portal.core.guard.refusal import Guarded
+from portal.core.draining import Leaving
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup(set_prefix=False)
+
+# It names models, and apps are set up first.
+from portal.core.guard.refusal import Guarded  # noqa: E402
 
 
 def build() -> ProtocolTypeRouter:
@@ -37,4 +44,35 @@ def build() -> ProtocolTypeRouter:
     return ProtocolTypeRouter({"http": http, "websocket": websocket_application})
 
 
-application = Guarded(build)
+async def warm(application: ProtocolTypeRouter) -> None:
+    """Answer one request before the first one comes: a page's imports and templates take a second, once."""
+    page = "/accounts/login/"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": page,
+        "raw_path": page.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", urlsplit(settings.BASE_URL).netloc.encode()), (b"accept", b"text/html")],
+        "client": ("127.0.0.1", 0),
+        "server": (settings.HOST, settings.PORT),
+    }
+    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Any:
+        # Nobody hangs up: who asks for more waits until the answer is made.
+        return asked.pop() if asked else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        pass
+
+    await application(scope, receive, send)
+
+
+# Now: later the files may be those of another commit.
+revision.running()
+application = Leaving(Guarded(build, warm))

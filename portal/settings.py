@@ -242,7 +242,7 @@ AUTH_USER_MODEL = "core.User"
 MIDDLEWARE = [
     "portal.core.middleware.RequestIdentity",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.site.statics.SharedFiles",
     "csp.middleware.CSPMiddleware",
     "portal.site.middleware.AdminContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -293,9 +293,9 @@ STORAGES = {
         # Compressing takes most of a minute: an image pays it once, a first start must not.
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "portal.site.statics.HashedCompressed"
         if flag("STATIC_COMPRESSED")
-        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        else "portal.site.statics.Hashed"
     },
 }
 MEDIA_ROOT = DATA_DIR / "media"

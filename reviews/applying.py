@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from django.db.models import F, Max
+from django.db.models import F, Max, OuterRef, Subquery
 
 from portal.core import bulk
 from portal.core.lifecycle import Change, Refused
@@ -38,6 +38,41 @@ _OPENING = {
     Action.REOPEN: (FindingState.FIXED, FindingState.REJECTED),
     Action.REGRESS: (FindingState.FIXED,),
 }
+# What applying needs of a row.
+_READ = (
+    "id",
+    "review_id",
+    "n",
+    "action",
+    "reason",
+    "identity",
+    "item",
+    "chosen",
+    "disposition",
+    "disposition_reason",
+    "merge_into_id",
+    "ticket_key",
+    "finding_id",
+    "outcome_reason",
+)
+_SAID = (
+    "finding_id",
+    "review_id",
+    "n",
+    "title",
+    "reference",
+    "severity_as_written",
+    "category",
+    "files",
+    "fields",
+    "status",
+    "status_reason",
+    "tier",
+    "rank",
+    "line_start",
+    "line_end",
+    "body",
+)
 
 
 class Applied(NamedTuple):
@@ -89,7 +124,10 @@ def apply(
                 expected_version = review.version if expected_version is not None else None
             holding.refuse(review, closing_meant=closing_meant)
         every = ImportRow.objects.filter(review=review)
-        rows = list(every.filter(left_out=False).order_by("n"))
+        rows = bulk.read(every.filter(left_out=False).order_by("n"), _READ)
+        for row in rows:
+            # What applying changes is written there, and nothing else is.
+            row.before = {}
         _resolve(review, rows)
         said = Counter(row.action for row in rows)
         reason = ", ".join(f"{said[action]} {action.label.lower()}" for action in Action if said[action])
@@ -280,7 +318,8 @@ class _Applying:
 
     def _make(self, rows: list[ImportRow]) -> None:
         work, scope = current(), f"project:{self.review.series.project_id}"
-        made = [self._finding(row) for row in rows]
+        blank = bulk.blanks(Finding)
+        made = [blank(**self._finding(row)) for row in rows]
         bulk.insert(Finding, made)
         for row, finding in zip(rows, made, strict=True):
             row.finding_id = finding.pk
@@ -297,17 +336,18 @@ class _Applying:
             made[-1].series = self.review.series
             FINDING.announce(made[-1])
 
-    def _finding(self, row: ImportRow) -> Finding:
-        said = {"severity": Severity.NONE, **described(row.item)}
+    def _finding(self, row: ImportRow) -> dict[str, Any]:
+        """Its columns, but for those that are as by default."""
         state = claimed(row.item)
-        return Finding(
-            series_id=self.review.series_id,
-            identity=row.identity,
-            state=state,
-            answer=_answer(row) if state != FindingState.OPEN else "",
-            ticket_id=self.tickets.get(row.ticket_key),
-            **said,
-        )
+        return {
+            "series_id": self.review.series_id,
+            "identity": row.identity,
+            "state": state.value,
+            "answer": _answer(row) if state != FindingState.OPEN else "",
+            "ticket_id": self.tickets.get(row.ticket_key),
+            "severity": Severity.NONE.value,
+            **described(row.item),
+        }
 
     # What is kept ---------------------------------------------------------------
 
@@ -316,7 +356,7 @@ class _Applying:
         here = Occurrence.objects.filter(review=self.review).values_list("finding_id", flat=True)
         said_before = set(here)
         said = [_occurrence(self.review, row) for row in self.rows if row.finding_id not in said_before]
-        bulk.copy(Occurrence, list(said[0]) if said else [], [list(one.values()) for one in said])
+        bulk.copy(Occurrence, _SAID, said)
         made = {_finding_id(row) for row in self.rows} - {_finding_id(row) for row in known}
         # Planning has looked, and nothing was applied to the series since.
         told = ("merged", "printed")
@@ -329,22 +369,20 @@ class _Applying:
                 row.before["prints"] = added[_finding_id(row)]
 
     def _keep_outcomes(self, known: list[ImportRow]) -> None:
-        """One statement for all rows of which nothing is to be remembered, and one for those that have something."""
-        own = [row for row in known if row.before or row.outcome_reason]
-        bulk.update(
-            ImportRow,
-            {row.pk: self._done(row) | {"before": row.before, "outcome_reason": row.outcome_reason} for row in own},
-            outcome=Outcome.APPLIED,
-        )
-        others = {row.pk for row in own}
-        rest = {row.pk: self._done(row) for row in self.rows if row.pk not in others}
-        bulk.update(ImportRow, rest, outcome=Outcome.APPLIED)
-        silent = ImportRow.objects.filter(review=self.review, action=Action.CARRY, outcome=Outcome.PLANNED)
-        silent.update(outcome=Outcome.APPLIED)
+        """One statement for rows that have something to remember, one for what is new, one for all others."""
+        own = {row.pk: self._done(row) for row in known if row.before or row.outcome_reason}
+        bulk.update(ImportRow, own, outcome=Outcome.APPLIED)
+        there = {row.pk for row in known}
+        new = {row.pk: {"finding_id": _finding_id(row)} for row in self.rows if row.pk not in there}
+        bulk.update(ImportRow, new, finding_version=1, outcome=Outcome.APPLIED)
+        rest = ImportRow.objects.filter(review=self.review, left_out=False, outcome=Outcome.PLANNED)
+        version = Finding.objects.filter(pk=OuterRef("finding_id")).values("version")
+        rest.exclude(action=Action.CARRY).update(finding_version=Subquery(version), outcome=Outcome.APPLIED)
+        rest.filter(action=Action.CARRY).update(outcome=Outcome.APPLIED)
 
     def _done(self, row: ImportRow) -> dict[str, Any]:
-        finding = self.findings[_finding_id(row)]
-        return {"finding_id": finding.pk, "finding_version": finding.version}
+        version = self.findings[_finding_id(row)].version
+        return {"finding_version": version, "before": row.before, "outcome_reason": row.outcome_reason}
 
     def _keep_chosen(self) -> None:
         """A row that was chosen is what it became; before the others, which find their findings by it."""
@@ -371,27 +409,27 @@ def _answer(row: ImportRow) -> str:
     return f"{BY_ITS_WORD} {row.item.get('status_reason') or ''}".strip()
 
 
-def _occurrence(review: Review, row: ImportRow) -> dict[str, Any]:
-    """Its columns, always in one order."""
+def _occurrence(review: Review, row: ImportRow) -> tuple[Any, ...]:
+    """Its columns, in the order of ``_SAID``."""
     item: dict[str, Any] = row.item
-    return {
-        "finding_id": _finding_id(row),
-        "review_id": review.pk,
-        "n": row.n,
-        "title": item["title"][:300],
-        "reference": (item.get("ticket_key") or item.get("ref") or "")[:40],
-        "severity_as_written": (item.get("severity_as_written") or "")[:60],
-        "category": (item.get("category") or "")[:100],
-        "files": item.get("files") or [],
-        "fields": item.get("fields") or [],
-        "status": item.get("status") or "",
-        "status_reason": (item.get("status_reason") or "")[:500],
-        "tier": item.get("tier") or "",
-        "rank": item.get("rank"),
-        "line_start": item["line_start"],
-        "line_end": item["line_end"],
-        "body": item.get("body") or "",
-    }
+    return (
+        _finding_id(row),
+        review.pk,
+        row.n,
+        item["title"][:300],
+        (item.get("ticket_key") or item.get("ref") or "")[:40],
+        (item.get("severity_as_written") or "")[:60],
+        (item.get("category") or "")[:100],
+        item.get("files") or [],
+        item.get("fields") or [],
+        item.get("status") or "",
+        (item.get("status_reason") or "")[:500],
+        item.get("tier") or "",
+        item.get("rank"),
+        item["line_start"],
+        item["line_end"],
+        item.get("body") or "",
+    )
 
 
 def discard(review: Review, *, reason: str = "", expected_version: int | None = None) -> Review:

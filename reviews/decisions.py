@@ -227,9 +227,14 @@ def standing_of(finding: Finding) -> Decision | None:
 
 def waived_in(project: Project, place: str) -> dict[int, Decision]:
     """The waivers of open findings that hold in this place alone now, by the finding's id."""
-    rows = standing().filter(state=DecisionState.IN_FORCE, kind=Kind.WAIVE, scope=place, until__gt=Wall())
-    rows = rows.filter(finding__series__project=project, finding__state=FindingState.OPEN).exclude(scope="")
-    return {row.finding_id: row for row in rows.order_by("pk")}
+    return {row.finding_id: row for row in waived_in_places([project]).filter(scope=place)}
+
+
+def waived_in_places(projects: Iterable[Project]) -> QuerySet[Decision]:
+    """The waivers of open findings of these projects that hold in one place alone now."""
+    rows = standing().filter(state=DecisionState.IN_FORCE, kind=Kind.WAIVE, until__gt=Wall())
+    rows = rows.filter(finding__series__project__in=projects, finding__state=FindingState.OPEN).exclude(scope="")
+    return rows.order_by("pk")
 
 
 def in_words(decision: Decision) -> str:

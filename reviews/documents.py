@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.models import Max
@@ -14,7 +16,7 @@ from reviews.importing import parse
 from reviews.importing.model import ParsedReview
 from reviews.models import Review, ReviewState, Series
 from reviews.transitions import REVIEW
-from tickets.models import Project
+from tickets.models import Project, Turn
 from workers import queue
 from workers.claims import Claim
 from workers.failures import BadInput
@@ -33,12 +35,16 @@ def receive(
     content: bytes,
     file_name: str = "",
     mapping: dict[str, Any] | None = None,
+    turn: Turn | None = None,
+    reviewer: str = "",
+    subject_commit: str = "",
 ) -> tuple[Review, bool]:
     """Store a document verbatim and enqueue its reading; ``(review, made)``.
 
     The same bytes in the same series are the same review: nothing new is made.
     Where it was reverted, discarded or could not be read, it is read again.
     ``mapping``, as ``mappings.read`` gives it, is the series' from now on; None leaves the one that it has.
+    ``reviewer``, with their ``turn``, was asked for a document about ``subject_commit``.
     """
     digest = hashlib.sha256(content).hexdigest()
     with unit_of_work() as work:
@@ -64,6 +70,9 @@ def receive(
             content=content,
             digest=digest,
             state=ReviewState.RECEIVED,
+            turn=turn,
+            reviewer=reviewer[:254],
+            subject_commit=subject_commit,
         )
         work.record(
             "review.received", review.subject, after={"sha256": digest, "bytes": len(content), "file": file_name}
@@ -113,18 +122,19 @@ def run(claim: Claim) -> None:
         planning.store(review, plan, rows_are_staged=staged)
 
 
-def read_now(review: Review) -> Review:
+def read_now(review: Review, writing: Callable[[], AbstractContextManager[Any]] = unit_of_work) -> Review:
     """Read a received document in this process; its job finds nothing left to do. Raises ``BadInput``.
 
     What cannot be read leaves its reason on the review, as the job would.
+    ``writing`` opens each transaction, where a job's fence is to be in it.
     """
     try:
         plan = _read(review)
     except BadInput as refusal:
-        with unit_of_work():
+        with writing():
             _fail(review.pk, str(refusal))
         raise
-    with unit_of_work():
+    with writing():
         planning.store(review, plan)
     review.refresh_from_db(fields=["state", "version", "title", "error", "planned_on"])
     return review

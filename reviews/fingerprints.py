@@ -76,8 +76,12 @@ def code_prints(digests: Iterable[str]) -> list[Print]:
 
 
 def places_of(files: Sequence[str]) -> list[Print]:
-    values = dict.fromkeys(_digest(base) for base in bases(files[:FILES_COUNTED]))
-    return [Print(PLACE, 1, value) for value in values]
+    return [_place(base) for base in dict.fromkeys(bases(files[:FILES_COUNTED]))]
+
+
+@lru_cache(maxsize=TITLES_REMEMBERED)
+def _place(base: str) -> Print:
+    return Print(PLACE, 1, _digest(base))
 
 
 @lru_cache(maxsize=TITLES_REMEMBERED)

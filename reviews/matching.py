@@ -217,7 +217,10 @@ def _by_title_and_file(known: Sequence[Known]) -> dict[Name, list[Known]]:
 
 
 def _take_places(board: Board, known: Sequence[Known]) -> None:
-    free = _Places([one for one in known if one.pk in board.free and one.pk not in board.reserved])
+    left = [one for one in known if one.pk in board.free and one.pk not in board.reserved]
+    if not left or not board.left:
+        return
+    free = _Places(left)
     near, fitting = Nearest(), dict[int, list[Known]]()
     for n, item in board.left.items():
         if n in board.doubts:

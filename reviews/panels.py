@@ -7,20 +7,25 @@ from typing import Any, Final
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from portal.core import access
+from portal.core.access import Role, within
 from reviews import evidence
 from reviews.models import Finding, FindingState, Review, Severity
+from reviews.queries import councils
 from reviews.queries.series import worst_first
-from tickets.models import Project, Ticket
+from tickets.models import Project, Purpose, Ticket, Turn
 from tickets.panels import Panel, in_lists, on_projects, on_tickets
 
 FINDINGS_SHOWN: Final = 20
 REVIEWS_SHOWN: Final = 5
 SERIES_SHOWN: Final = 10
+COUNCILS_SHOWN: Final = 5
 
 
 def register() -> None:
     on_tickets(findings_of)
     on_tickets(reviews_about)
+    on_tickets(councils_of)
     on_projects(series_of)
     in_lists(marks)
 
@@ -59,6 +64,24 @@ def reviews_about(ticket: Ticket, reader: Any) -> Panel | None:
     found = list(rows[: REVIEWS_SHOWN + 1])
     context = {"reviews": found[:REVIEWS_SHOWN], "cut": len(found) > REVIEWS_SHOWN}
     return Panel("reviews/about_panel.html", context) if found else None
+
+
+def councils_of(ticket: Ticket, reader: Any) -> Panel | None:
+    """Councils about the work of this ticket; of a ticket on which an agent only reads, the council it reads for."""
+    reads = councils.member_that_reads(ticket)
+    found = councils.of_ticket(ticket, COUNCILS_SHOWN + 1)
+    worked = Turn.objects.filter(ticket=ticket, purpose=Purpose.WORK).exclude(head_commit="").exists()
+    may_ask = worked and access.may(reader, within(Role.OPERATOR), ticket.project.scope)
+    if not (reads or found or may_ask):
+        return None
+    context = {
+        "ticket": ticket,
+        "reads": reads,
+        "councils": found[:COUNCILS_SHOWN],
+        "cut": len(found) > COUNCILS_SHOWN,
+        "may_ask": may_ask,
+    }
+    return Panel("councils/ticket_panel.html", context)
 
 
 def series_of(project: Project, reader: Any) -> Panel | None:

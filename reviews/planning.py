@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from django.db.models import Model
 
@@ -33,6 +34,7 @@ from reviews.reading import beside, reading
 from reviews.transitions import REVIEW
 from reviews.world import Former, World
 from tickets import keys
+from tickets.followers import Followers
 from tickets.models import Ticket
 
 Action = ImportRow.Action
@@ -59,6 +61,10 @@ class Draft(NamedTuple):
     read_as: dict[str, str]
 
 
+# The plan of a review is ready.
+planned: Followers[Review] = Followers()
+
+
 def make(review: Review, parsed: ParsedReview) -> None:
     """Draft the plan of ``parsed`` and store it. Inside a unit of work; raises ``TooMany``."""
     store(review, draft(review, parsed))
@@ -66,14 +72,18 @@ def make(review: Review, parsed: ParsedReview) -> None:
 
 def draft(review: Review, parsed: ParsedReview) -> Draft:
     """What applying ``parsed`` would do to the series as it stands. Only reads; raises ``TooMany``."""
+    with bulk.uncollected():
+        return _draft(review, parsed)
+
+
+def _draft(review: Review, parsed: ParsedReview) -> Draft:
     _bounded(len(parsed.findings), 0)
     # Before the findings: what changes after this look makes the plan stale, and that is said.
     version = Series.objects.values_list("version", flat=True).get(pk=review.series_id)
     checks, action_items = beside(review, parsed)
     named = keys.named_in(parsed.metadata.ticket or "")
     known = world.look(review, parsed)
-    with bulk.uncollected():
-        rows = _rows(review, parsed, known)
+    rows = _rows(review, parsed, known)
     return Draft(
         rows,
         checks,
@@ -97,7 +107,7 @@ def stage(review: Review, rows: Sequence[ImportRow], *, first: bool) -> None:
     _hold(review)
     if first:
         ImportRow.objects.filter(review=review).delete()
-    bulk.insert(ImportRow, rows)
+    bulk.insert(ImportRow, rows, numbered=False)
     REVIEW.announce(review)
 
 
@@ -124,7 +134,8 @@ def store(review: Review, plan: Draft, *, rows_are_staged: bool = False) -> bool
         tables.append((ImportRow, plan.rows))
     for model, rows in tables:
         model._default_manager.filter(review=review).delete()
-        bulk.insert(model, rows)
+        with bulk.uncollected():
+            bulk.insert(model, rows, numbered=False)
     REVIEW.move(
         review,
         "plan",
@@ -138,6 +149,7 @@ def store(review: Review, plan: Draft, *, rows_are_staged: bool = False) -> bool
         read_text=plan.read_as["read_text"],
     )
     telling.planned(review)
+    planned.tell(review)
     return True
 
 
@@ -166,7 +178,7 @@ def _rows(review: Review, parsed: ParsedReview, known: World) -> list[ImportRow]
         _choose_key(row, matching.key_of(item), chosen, matches.found.get(n))
         rows.append(row)
     doubted = {one.pk for doubt in matches.doubts.values() for one in doubt.candidates}
-    return rows + [_carry(review, one, known, doubted, n) for n, one in enumerate(carried, start=len(rows) + 1)]
+    return rows + [planning.carry(one, doubted, n) for n, one in enumerate(carried, start=len(rows) + 1)]
 
 
 class _Planning:
@@ -174,6 +186,7 @@ class _Planning:
 
     def __init__(self, review: Review, parsed: ParsedReview, known: World, matches: Matches, former: Former) -> None:
         self.review, self.known, self.former = review, known, former
+        self.blank = bulk.blanks(ImportRow)
         self.found, self.doubts = self._followed(matches.found), matches.doubts
         self.ranks = _ranks(parsed)
         back = [
@@ -209,7 +222,7 @@ class _Planning:
         if n in self.doubts:
             return self._doubted(n, said, self.doubts[n])
         action, reason = decide(said, None, "")
-        return ImportRow(review_id=self.review.pk, action=action, reason=reason, item=said)
+        return self.blank(review_id=self.review.pk, action=action, reason=reason, item=said)
 
     def _known(self, item: Item, match: Match, merged: Known | None) -> ImportRow:
         known = match.known
@@ -223,7 +236,7 @@ class _Planning:
         if merged is not None:
             item = {**item, "merged": merged.pk}
             reason = cut(f"“{merged.title[:80]}” was merged into “{known.title[:80]}”, so it counts there. {reason}")
-        return ImportRow(
+        return self.blank(
             review_id=self.review.pk,
             action=action,
             reason=reason,
@@ -239,7 +252,7 @@ class _Planning:
             item["former"] = made.pk
         candidates = list(dict.fromkeys(one.root for one in doubt.candidates))
         may = f"{len(candidates)} known findings" if len(candidates) > 1 else "a known finding that others may be, too"
-        return ImportRow(
+        return self.blank(
             review_id=self.review.pk,
             action=Action.CHOOSE,
             reason=f"It may be {may}: {SHARED.get(doubt.how, 'alike')}. Choose one of them, or a new one.",
@@ -248,27 +261,26 @@ class _Planning:
             chosen=chosen if chosen == 0 or chosen in candidates else None,
         )
 
+    def carry(self, known: Known, doubted: set[int], n: int) -> ImportRow:
+        last = self.known.last_named.get(known.pk)
+        since = f"Open, last named in v{last}; " if last else "Open; "
+        may = " A row to choose may be it." if known.pk in doubted else ""
+        return self.blank(
+            review_id=self.review.pk,
+            n=n,
+            action=Action.CARRY,
+            reason=f"{since}this document does not speak of it, and silence is no fix.{may}",
+            identity=known.identity,
+            finding_id=known.pk,
+            item={},
+        )
+
 
 def _choose_key(row: ImportRow, key: str, chosen: Mapping[str, keys.Choice], match: Match | None) -> None:
     row.ticket_key = key
     if key and not (match and match.known.ticket_id):
         row.keys = chosen[key].keys.value
         row.item["keys_reason"] = chosen[key].reason
-
-
-def _carry(review: Review, known: Known, about: World, doubted: set[int], n: int) -> ImportRow:
-    last = about.last_named.get(known.pk)
-    since = f"Open, last named in v{last}; " if last else "Open; "
-    may = " A row to choose may be it." if known.pk in doubted else ""
-    return ImportRow(
-        review_id=review.pk,
-        n=n,
-        action=Action.CARRY,
-        reason=f"{since}this document does not speak of it, and silence is no fix.{may}",
-        identity=known.identity,
-        finding_id=known.pk,
-        item={},
-    )
 
 
 class _Names:
@@ -299,7 +311,12 @@ def _ranks(parsed: ParsedReview) -> dict[str, dict[str, Any]]:
 
 def _item(finding: ParsedFinding) -> dict[str, Any]:
     """As it is kept. Its parts are texts and tuples of them, so nothing is copied deep."""
-    return {name: list(value) if isinstance(value := getattr(finding, name), tuple) else value for name in _PARTS}
+    found = dict(zip(_PARTS, _VALUES(finding), strict=True))
+    for name in _LISTS:
+        found[name] = list(found[name])
+    return found
 
 
-_PARTS = tuple(part.name for part in fields(ParsedFinding))
+_PARTS: Final = tuple(part.name for part in fields(ParsedFinding))
+_VALUES: Final = attrgetter(*_PARTS)
+_LISTS: Final = tuple(part.name for part in fields(ParsedFinding) if str(part.type).startswith("tuple"))

@@ -34,6 +34,7 @@ _COLUMNS = (
     "ticket_id",
     "merged_into_id",
 )
+_LOCKED = ("id", "series_id", "identity", "state", "version", *_COLUMNS)
 
 
 class Reverted(NamedTuple):
@@ -60,8 +61,8 @@ def locked(series: Series, wanted: Iterable[int]) -> dict[int, Finding]:
     """These findings of the series by their ids, locked in id order until the transaction ends."""
     found: dict[int, Finding] = {}
     for chunk in bulk.chunks(sorted(wanted)):
-        rows = Finding.objects.filter(pk__in=chunk).select_for_update(of=("self",), no_key=True)
-        for row in rows.filter(series=series).order_by("pk"):
+        rows = Finding.objects.filter(pk__in=chunk, series=series).select_for_update(no_key=True)
+        for row in bulk.read(rows.order_by("pk"), _LOCKED):
             # One series for all of them, instead of one more object with each.
             row.series = series
             found[row.pk] = row

@@ -7,7 +7,7 @@ from typing import Final
 from portal.core import notifications
 from portal.core.access import Role
 from portal.core.models import Activity, User
-from reviews.models import Decision, Review
+from reviews.models import Decision, Member, Review
 from tickets.models import Membership
 from tickets.rights import readers
 
@@ -69,3 +69,32 @@ def _tell_of(decision: Decision, people: set[int | None], verb: str, title: str)
     seeing = readers(project, [person for person in people if person is not None])
     url = f"/findings/decisions/?finding={decision.finding_id}"
     notifications.notify(seeing, verb=verb, subject=decision.subject, scope=f"project:{project}", title=title, url=url)
+
+
+# Councils -------------------------------------------------------------------------
+
+
+def council_asks(member: Member) -> None:
+    """A person was asked for a review, and for a vote."""
+    council = member.council
+    title = f"{council.asked_label} asks for your review of {council.commit[:9]}: {council.title}"
+    _tell_of_council(member, {member.user_id}, "council.asks", title)
+
+
+def council_has_no_answer(member: Member) -> None:
+    """Who asked hears that an agent handed in nothing."""
+    title = f"{member.label} handed in no review of {member.council.commit[:9]}. {member.problem}"
+    _tell_of_council(member, {member.council.asked_by_id}, "council.no_answer", title)
+
+
+def council_has_answer(member: Member) -> None:
+    """Who asked hears that an agent handed in its review, which is read next."""
+    title = f"{member.label} handed in its review of {member.council.commit[:9]}: {member.council.title}"
+    _tell_of_council(member, {member.council.asked_by_id}, "council.answer", title)
+
+
+def _tell_of_council(member: Member, people: set[int | None], verb: str, title: str) -> None:
+    council, project = member.council, member.council.series.project_id
+    seeing = readers(project, [person for person in people if person is not None])
+    url, scope = council.get_absolute_url(), f"project:{project}"
+    notifications.notify(seeing, verb=verb, subject=council.subject, scope=scope, title=title, url=url)

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from portal.core.lifecycle import Lifecycle, transition
-from reviews.models import Decision, DecisionState, Finding, FindingState, Review, ReviewState
+from reviews.models import (
+    Council,
+    CouncilState,
+    Decision,
+    DecisionState,
+    Finding,
+    FindingState,
+    Member,
+    MemberState,
+    Review,
+    ReviewState,
+    Verification,
+    VerificationState,
+)
 
 _R = ReviewState
 REVIEW: Lifecycle[Review] = Lifecycle(
@@ -55,4 +68,48 @@ DECISION: Lifecycle[Decision] = Lifecycle(
     ],
     subject=lambda decision: decision.subject,
     streams=lambda decision: (f"project:{decision.finding.series.project_id}",),
+)
+
+_C = CouncilState
+COUNCIL: Lifecycle[Council] = Lifecycle(
+    "council",
+    CouncilState,
+    [
+        transition("open", [_C.LOOKING], _C.OPEN),
+        transition("fail", [_C.LOOKING], _C.FAILED),
+        transition("close", [_C.OPEN], _C.CLOSED, "Close"),
+        # another commit is meant
+        transition("void", [_C.LOOKING, _C.OPEN, _C.CLOSED], _C.VOID, "Make void"),
+    ],
+    subject=lambda council: council.subject,
+    streams=lambda council: (council.subject, f"project:{council.series.project_id}"),
+)
+
+_B = MemberState
+MEMBER: Lifecycle[Member] = Lifecycle(
+    "member",
+    MemberState,
+    [
+        transition("answer", [_B.WAITING, _B.ANSWERED, _B.FAILED], _B.ANSWERED, "Hand in"),
+        transition("fail", [_B.WAITING], _B.FAILED),
+        # the author of what is looked at is no reviewer of it
+        transition("refuse", [_B.WAITING], _B.REFUSED),
+        transition("ask_again", [_B.FAILED, _B.ANSWERED], _B.WAITING, "Ask again"),
+    ],
+    subject=lambda member: member.subject,
+    streams=lambda member: (member.council.subject, f"project:{member.council.series.project_id}"),
+)
+
+_V = VerificationState
+VERIFICATION: Lifecycle[Verification] = Lifecycle(
+    "verification",
+    VerificationState,
+    [
+        transition("end", [_V.ASKED], _V.ENDED),
+        transition("fail", [_V.ASKED], _V.FAILED),
+        # its job is requeued
+        transition("ask_again", [_V.FAILED], _V.ASKED),
+    ],
+    subject=lambda row: row.subject,
+    streams=lambda row: (row.review.subject, f"project:{row.review.series.project_id}"),
 )

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from statistics import quantiles
 from typing import Any, Final, NamedTuple
 
 from django.db.models import BigIntegerField, Count, F, OuterRef, Q, QuerySet, Subquery, TextField
@@ -17,6 +16,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Substr, TruncDate
 
 from portal.core import clock, limits
+from portal.core.charts import spread
 from portal.core.models import Activity
 from reviews.models import Finding, FindingState, Severity
 from tickets.models import Purpose, Turn, TurnState
@@ -148,8 +148,7 @@ def _paces(changes: QuerySet[Any]) -> tuple[list[Pace], bool]:
 
 
 def _pace(severity: str, seconds: list[float]) -> Pace:
-    tenths = quantiles(seconds, n=10, method="inclusive") if len(seconds) > 1 else seconds * 9
-    return Pace(severity, len(seconds), timedelta(seconds=tenths[4]), timedelta(seconds=tenths[8]))
+    return Pace(severity, *spread(seconds))
 
 
 # Fixes that came back ----------------------------------------------------------------------

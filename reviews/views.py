@@ -14,18 +14,20 @@ from portal.live import streams
 from reviews import action_items, applying, planning, scopes
 from reviews.forms import BY, MakeTicketsForm, ReviewFilter
 from reviews.models import Finding, Review, ReviewState
+from reviews.queries import councils as of_councils
 from reviews.queries import decisions as of_decisions
 from reviews.queries import document as documents
 from reviews.queries import findings as of_findings
 from reviews.queries import plan as plans
 from reviews.queries import reviews as of_reviews
 from reviews.queries import series as of_series
+from reviews.queries import verifications
 from tickets import lists
 from tickets.fields import Form, number_of
 from tickets.history import of as history_of
 from tickets.queries import Page
 
-ROLES: Final = {"operates": Role.OPERATOR, "reviews": Role.REVIEWER}
+ROLES: Final = {"operates": Role.OPERATOR, "reviews": Role.REVIEWER, "owns": Role.OWNER}
 
 
 def find_review(number: int) -> Found | None:
@@ -112,6 +114,7 @@ def everything(request: HttpRequest, review: Review, tried: Tried | None = None)
         # A page shows what is at least as new as its cursors: they are read first.
         "live_cursors": streams.cursors(review.subject, review.series.project.scope),
         "uploader": of_reviews.uploader(review),
+        "member": of_councils.of_review(review),
         "totals": of_reviews.totals(review.reading),
         "parts": of_reviews.parts(review),
         "tried": tried,
@@ -124,6 +127,8 @@ def everything(request: HttpRequest, review: Review, tried: Tried | None = None)
     context["tiers"] = of_reviews.tiers(review.reading, places)
     if context["operates"] and context["parts"].actions and review.state == ReviewState.APPLIED:
         context["owners"] = action_items.owners(review.series.project_id)
+    checks = verifications.of_checks(review, context["parts"].checks)
+    context |= {"checks": checks, "runnable": any(shown.allowed for shown in checks)}
     return context | {"history": history_of([review.subject])}
 
 
@@ -159,8 +164,9 @@ def _findings(request: HttpRequest, review: Review, tried: Tried | None = None) 
         if tried and tried.form.name == "answer" and row.finding.pk == tried.about:
             row.tried = tried.form
     decided = of_decisions.of_findings([row.finding.pk for row in found.rows], request.user)
+    proofs = verifications.proofs(review, [row.finding for row in found.rows])
     for row in found.rows:
-        row.decision = decided.get(row.finding.pk)
+        row.decision, row.proofs = decided.get(row.finding.pk), proofs.get(row.finding.pk, [])
     return {"findings": found, "made": made, "ways": BY, "scopes": scopes.of(review.series.project)}
 
 

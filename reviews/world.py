@@ -49,7 +49,8 @@ class World(NamedTuple):
 def look(review: Review, parsed: ParsedReview) -> World:
     """A constant number of queries; what shares no fingerprint with the document, and is not open, is not kept."""
     items = parsed.findings
-    commit = commit_of(review, parsed)
+    # A council asked for a document about one commit: its places are places of that.
+    commit = review.subject_commit or commit_of(review, parsed)
     code = _code(review, commit, items)
     own = [wanted_of(item, code.get(n, ())) for n, item in enumerate(items)]
     prints = _prints(review, {print_ for some in own for print_ in some})

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection, transaction
+from django.db import connection, reset_queries, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -59,7 +59,9 @@ BY_ACCOUNT = re.compile(r"accounts\.(mfa_|account_(re|set_|change_)).*")
 COUNTED = (
     "tickets_ticket",
     "reviews_review",
+    "reviews_council",
     "deployments_deployment",
+    "deployments_freeze",
     "deployments_service",
     "deployments_environment",
 )
@@ -338,6 +340,8 @@ class TestReading:
                 continue
             address = route.address(walker.objects.of(route.path))
             for who in ("anonymous", "viewer", "admin"):
+                # The log of a connection is bounded: what others asked is not wanted in it.
+                reset_queries()
                 with CaptureQueriesContext(connection) as said:
                     walker.ask(who, "GET", address)
                 written = {found[2] for query in said if (found := self.WRITE.match(query["sql"]))}

@@ -98,3 +98,26 @@ def test_a_step_whose_worker_was_killed_asks_a_person_where_nothing_says_what_it
     interruptions.answer(interruption, "retry", by=world.releaser)
     assert _wait(deployment, {"succeeded", "interrupted", "failed"}) == "succeeded"
     assert notes.read_text() == f"{deployment.pk}/1\n" * 2
+
+
+def test_a_pause_ends_when_it_said_also_where_its_worker_was_killed(
+    running: Stack, world: factories.World, tmp_path: Path
+) -> None:
+    from deployments import requesting
+    from tests.deployments import build
+
+    service = build.service(world.mc, kind="wait", name="Settle", command=[], pause_seconds=6)
+    notes = tmp_path / "notes"
+    build.add_step(service, "command", "Then", command=[sys.executable, "-I", "-c", STEP, str(notes)])
+    notes.write_text("")
+    deployment = requesting.request(service, build.environment(world.mc), by=world.releaser)
+    first = running.worker("steps", 1)
+    begun = deployment.steps.filter(n=1, due_at__isnull=False)
+    children.wait_for("the pause", begun.exists, seconds=40)
+    first.kill()
+    due = begun.get().due_at
+    running.worker("steps", 2)
+    assert _wait(deployment, {"succeeded", "interrupted", "failed"}) == "succeeded"
+    then = deployment.steps.get(n=2)
+    assert then.started_at >= due, "nothing comes before its time"
+    assert deployment.steps.get(n=1).due_at == due, "and the time is what it was"

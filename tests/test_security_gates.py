@@ -38,8 +38,8 @@ OWN_CLOCK = {
     "tickets/clones.py": "how old a lock of git is: files carry the machine's time",
     "tickets/ground.py": "how old a lock without a place is: the same",
 }
-# Threads: the lease-keeper, the executor of the sockets, and nothing else.
-THREADS = {"workers/leases.py", "portal/live/threads.py"}
+# Threads: the lease-keeper, the executor of the sockets, and nothing else but in a program of its own.
+THREADS = {"workers/leases.py", "portal/live/threads.py", "deployments/probing.py"}
 # Statements that name what can be no parameter: a table, a column, a constraint, a setting of the session.
 NAMES_IN_SQL = {
     "portal/core/bulk.py",
@@ -50,6 +50,8 @@ NAMES_IN_SQL = {
     "portal/site/keeping/moving.py",
     "portal/site/keeping/postgresql.py",
     "portal/site/keeping/sqlite.py",
+    "portal/site/rehearsing/levels.py",
+    "portal/site/rehearsing/postgresql.py",
     "workers/fencing.py",
 }
 # What a box shows at which of its own places, and which of the machine's are too wide to be shown.
@@ -264,14 +266,20 @@ class TestSecrets:
             return bool(named.search(dotted(node))) and not isinstance(node, ast.Constant)
 
         # A digest of what everybody may see is its name: of the findings that a gate saw, of the static files,
-        # of the files of a backup, of lines of code that a decision rests on.
+        # of the files of a backup, of lines of code that a decision rests on,
+        # of the structure of a database, of a plan.
         documents = {
             "deployments/verdicts.py",
             "deployments/approvals.py",
+            "deployments/overriding.py",
             "deployments/plans.py",
+            "deployments/waiving.py",
+            "deployments/structures.py",
+            "deployments/deployment_page.py",
             "reviews/premises.py",
             "reviews/regions.py",
-            "portal/site/management/commands/prepare.py",
+            "portal/site/launching/collecting.py",
+            "portal/site/rehearsing/levels.py",
             "portal/site/keeping/manifest.py",
         }
         wrong = [

@@ -36,7 +36,7 @@ def test_there_is_a_unit_for_each_process_and_they_start_in_order() -> None:
     wanted |= {"shiproom-web.service", "shiproom-beat.service"}
     assert set(re.findall(r"shiproom-\S+\.service", UNITS["shiproom.target"])) == wanted
     templates = {re.sub(r"@\w+", "@", name) for name in wanted}
-    assert set(UNITS) == {"shiproom.target", "shiproom-prepare.service", *templates}
+    assert set(UNITS) == {"shiproom.target", "shiproom-prepare.service", "shiproom-web@.service", *templates}
     for name in templates:
         unit = read(UNITS[name])["Unit"]
         assert unit["Requires"] == unit["After"] == "shiproom-prepare.service"
@@ -67,7 +67,8 @@ def test_systemd_reads_them(tmp_path: Path) -> None:
         assert all(read(text).sections() for text in UNITS.values())
         return
     pools = [f"shiproom-worker@{pool}.service" for pool in commands.POOLS]
-    units = [str(tmp_path / name) for name in (*sorted(set(UNITS) - {"shiproom-worker@.service"}), *pools)]
+    whole = {name for name in UNITS if "@" not in name}
+    units = [str(tmp_path / name) for name in (*sorted(whole), "shiproom-web@1.service", *pools)]
     done = subprocess.run(
         [analyse, "verify", "--recursive-errors=no", *units], capture_output=True, text=True, cwd=tmp_path
     )

@@ -23,7 +23,7 @@ from tests.engines import children, leaks, postgresql
 from tests.engines.template import Template
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = ("uvicorn", "worker -Q turns", "worker -Q short", " beat ")
+PROGRAMS = ("launching.web", "worker -Q turns", "worker -Q short", " beat ")
 
 
 @dataclass
@@ -160,7 +160,7 @@ class TestRunning:
         assert f"process {running.process.pid}" in refusal(done, "DATA_DIR")
 
     def test_a_killed_process_is_started_again(self, running):
-        for text in ("uvicorn", "worker -Q short"):
+        for text in ("launching.web", "worker -Q short"):
             [before] = running.pids(text)
             os.kill(before, signal.SIGKILL)
             children.wait_for(text, lambda text=text, before=before: running.pids(text) not in ([], [before]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Final, TypeVar
 
 from django import forms
@@ -18,6 +19,9 @@ from tickets import policy
 HIGHEST_ID: Final = 2**63 - 1
 # of a list that is typed as lines; how many lines, and how long, is said of each
 LIST_CHARS: Final = 100_000
+# no history is older, and a day after the last is one, too
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 9000
 Done = TypeVar("Done")
 
 
@@ -62,6 +66,25 @@ class Lines(Words):
 
     widget = forms.Textarea
     lines = True
+
+
+class Day(Words):
+    """A day as 2026-11-28; what comes of it is that text again."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(limit=20, label=label, required=False)
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        if not text:
+            return ""
+        try:
+            found = date.fromisoformat(text)
+        except ValueError:
+            raise ValidationError(f"{self.label} is a day such as 2026-11-28, not “{text}”.") from None
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise ValidationError(f"{self.label} lies between the years {FIRST_YEAR} and {LAST_YEAR}.")
+        return found.isoformat()
 
 
 class Commands(Lines):

@@ -109,7 +109,22 @@ _WORDS: Final = {
 }
 
 # Where the same verb is said otherwise of another thing.
-_WHOLE: Final = {"decision.asked": "asked for it", "decision.refuse": "refused it"}
+_WHOLE: Final = {
+    "decision.asked": "asked for it",
+    "decision.refuse": "refused it",
+    "council.asked": "asked for it",
+    "council.open": "looked the commit up",
+    "council.voted": "voted",
+    "council.void": "made it void",
+    "member.answer": "handed in a review",
+    "member.fail": "handed in no review",
+    "member.ask_again": "asked again",
+    "freeze.planned": "planned it",
+    "deployment.freeze_overridden": "overrode a freeze",
+    "service.needs_set": "said what it needs",
+    "ticket.end_reading": "ended the reading",
+    "review.redacted": "took a secret out of the document",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from portal.core.redaction import redact
-from tickets import conversation, recollection
+from tickets import conversation, readers, recollection
 from tickets.models import Measurement, Message, Project, Purpose, Ticket, Turn
+from tickets.readers import Reading
 from tickets.recollection import CUT
 from tickets.turn_jobs import newest_work
 from workers.agents.adapters import signals
@@ -59,6 +60,8 @@ class Preview:
 def of(turn: Turn, version: AgentVersion) -> str:
     """What the agent of ``turn`` is told, in the session that it begins or goes on with."""
     talk = talk_of(turn)
+    if reading := readers.of(turn.ticket, Purpose(turn.purpose)):
+        return compose_reading(turn.ticket, turn, talk, reading)
     if turn.purpose == Purpose.REVIEW:
         return compose_review(turn.ticket, turn, talk, newest_work(turn.ticket))
     return compose(turn.ticket, turn, talk)
@@ -76,7 +79,11 @@ def preview(ticket: Ticket, purpose: Purpose) -> Preview:
     earlier = conversation.read_before(turn, EARLIER_MESSAGES)
     if purpose is Purpose.REVIEW:
         talk = Talk((), earlier, 0, *_recollected(turn))
-        text = compose_review(ticket, turn, talk, newest_work(ticket))
+        reading = readers.of(ticket, purpose)
+        if reading is not None:
+            text = compose_reading(ticket, turn, talk, reading)
+        else:
+            text = compose_review(ticket, turn, talk, newest_work(ticket))
     else:
         fitting = conversation.next_for(ticket)
         left = conversation.waiting(ticket).count() - len(fitting)
@@ -135,6 +142,28 @@ whether it is right, and whether anything in it does harm.
         TOOLS,
         f"""End with exactly one line of this form. DONE means that you approve this very commit; BLOCKED means that
 something has to change first. Say in the payload what you found, in words that the other agent can act upon:
+{signals.asked_for(ticket.key, turn.nonce)}
+""",
+    ]
+    return redact("\n\n".join(part for part in parts if part))
+
+
+def compose_reading(ticket: Ticket, turn: Turn, talk: Talk, reading: Reading) -> str:
+    """What an agent is told that is to read a commit, and to hand in a document about it."""
+    commit = reading.commit[:12]
+    seen = f"git diff {reading.base[:12]}..{commit}" if reading.base else f"git show {commit}, or the whole tree"
+    parts = [
+        f"""You review {reading.subject} of the project {ticket.project.key}. Your current directory is a git worktree
+that stands at its commit {commit}; see what is to be reviewed with: {seen}
+Change nothing: what you write or commit here is thrown away, but for one file. Write your review as Markdown into
+    {readers.file_name(turn)}
+at the top of the worktree. Or hand the document in with the tool attach, or as the payload {{"document": "..."}} of
+your signal. It is kept word for word, and read by a program first.""",
+        reading.form,
+        *_data(ticket, turn, talk),
+        TOOLS,
+        f"""End with exactly one line of this form. DONE means that the document is there, whatever it says; FAILED or
+BLOCKED that there is none, with the reason as its payload:
 {signals.asked_for(ticket.key, turn.nonce)}
 """,
     ]

@@ -36,6 +36,8 @@ TICKET: Lifecycle[Ticket] = Lifecycle(
         transition("stop", [_T.QUEUED, _T.RUNNING], _T.OPEN, "Stop"),
         # a review by another agent ended, whatever it said
         transition("end_review", [_T.QUEUED, _T.RUNNING], _T.IN_REVIEW),
+        # its agent was only to read; what it handed in is judged elsewhere
+        transition("end_reading", [_T.QUEUED, _T.RUNNING], _T.DONE),
         transition("accept", [_T.IN_REVIEW, _T.UNPROVEN], _T.MERGING, "Accept"),
         transition("land", [_T.MERGING], _T.DONE),
         # the work does not fit the target any more: a conflict, or checks that fail on the result

@@ -6,7 +6,7 @@ from typing import Final
 
 from portal.core.lifecycle import Refused
 from tickets import sessions
-from tickets.models import Purpose, Ticket, Turn, Workspace
+from tickets.models import Project, Purpose, Ticket, Turn, Workspace
 from workers import queue
 from workers.models import LIVE_STATES, Agent, AgentVersion, Job
 
@@ -40,6 +40,14 @@ def able(ticket: Ticket, agent: Agent) -> AgentVersion:
     Raises ``Refused``.
     """
     refuse_taken(ticket)
+    version = version_for(agent, ticket.project)
+    if spent := sessions.over_budget(ticket, version):
+        raise Refused(spent)
+    return version
+
+
+def version_for(agent: Agent, project: Project) -> AgentVersion:
+    """The agent's newest version, where it could work in ``project`` at all. Raises ``Refused``."""
     version = AgentVersion.objects.filter(agent=agent).select_related("agent").order_by("-number").first()
     if version is None or not agent.enabled:
         lacks = "has no profile" if version is None else "is switched off"
@@ -47,22 +55,19 @@ def able(ticket: Ticket, agent: Agent) -> AgentVersion:
             f"The agent {agent.name} {lacks}, so no turn of it can begin."
             " Assign another agent, or have an admin mend that."
         )
-    if not ticket.project.repository:
+    if not project.repository:
         raise Refused(
-            f"The project {ticket.project.key} names no repository, so an agent has nothing to work on."
-            " An owner can set it."
+            f"The project {project.key} names no repository, so an agent has nothing to work on. An owner can set it."
         )
-    if spent := sessions.over_budget(ticket, version):
-        raise Refused(spent)
     return version
 
 
-def enqueue_turn(ticket: Ticket, version: AgentVersion, purpose: Purpose = Purpose.WORK) -> Job:
+def enqueue_turn(ticket: Ticket, version: AgentVersion, purpose: Purpose = Purpose.WORK, *, host: str = "") -> Job:
     """The job of the ticket's next turn, in the transaction that queued the ticket.
 
     One ticket has one at most. It is for the machine on which the ticket's
-    workspace lies, once there is one. Raises ``Refused`` where somebody took
-    the ticket over meanwhile.
+    workspace lies, once there is one; until then for ``host``, where one is
+    named. Raises ``Refused`` where somebody took the ticket over meanwhile.
     """
     refuse_taken(Ticket.objects.only("key", "taken_at", "taken_label").get(pk=ticket.pk))
     agent = version.agent
@@ -75,6 +80,6 @@ def enqueue_turn(ticket: Ticket, version: AgentVersion, purpose: Purpose = Purpo
         lane=agent.lane,
         exclusive=True,
         audience=ticket.project.scope,
-        host=Workspace.objects.filter(ticket=ticket).values_list("host", flat=True).first() or "",
+        host=Workspace.objects.filter(ticket=ticket).values_list("host", flat=True).first() or host,
         max_failures=version.max_failures,
     )

@@ -19,6 +19,7 @@ from django.db.models import Max, Q
 from portal.core.cause import Actor, acting
 from portal.core.clock import Wall
 from portal.core.failpoints import Failpoint, reach
+from portal.core.lifecycle import Refused
 from portal.core.redaction import knowing, redact
 from portal.core.storable import storable
 from tickets import (
@@ -31,6 +32,7 @@ from tickets import (
     prompts,
     questions,
     quotas,
+    readers,
     sessions,
     speaking,
     steering,
@@ -38,6 +40,7 @@ from tickets import (
     workspaces,
 )
 from tickets.models import Purpose, Ticket, TicketState, Turn, TurnState, Workspace
+from tickets.readers import Answer, Handed, Reading
 from tickets.sessions import Session
 from tickets.steering import TurnDesk
 from tickets.transitions import TICKET, TURN
@@ -67,6 +70,8 @@ class TurnResult:
     proven: bool = False
     # its question is there already: it was asked while it ran, and nobody answered in time
     asked: bool = False
+    # of a turn that only reads: the file that it left
+    left: Handed | None = None
 
 
 # What the signal makes of turn and ticket. DONE is a claim: what was not measured leaves the ticket unproven.
@@ -100,8 +105,12 @@ def run(claim: Claim) -> TurnResult:
     # A child of an earlier attempt may still write into the worktree.
     children.recover(claim)
     workspace = workspaces.prepare(claim, ticket)
-    mounts = boxes.ready(ticket, workspace, version)
     purpose = _purpose(claim.payload)
+    if reading := readers.of(ticket, purpose):
+        # Before there is a box: its repository begins where the worktree stands.
+        boxes.bring_out(ticket, workspace)
+        workspaces.restore(Path(workspace.path), reading.commit)
+    mounts = boxes.ready(ticket, workspace, version)
     session = sessions.to_resume(ticket, version, purpose)
     token = credentials.mint()
     turn = _begin(claim, ticket, version, workspace, purpose, session, credentials.digest(token))
@@ -129,6 +138,8 @@ def run(claim: Claim) -> TurnResult:
         # We ended it, and its own result says so; the question that it asked is its word.
         ran = replace(ran, verdict=Verdict(True, State.SIGNALLED, PARKED))
     overspent = sessions.over_turn(version, ran.spent) or quotas.over(ticket)
+    # Booking clears away what a reviewer left.
+    left = readers.left_in(Path(workspace.path), turn) if reading else None
     _book(claim, turn, workspace, ran, program=program, overspent=overspent)
     reach(Failpoint.AFTER_TURN_BOOKED)
     result.forget()
@@ -137,7 +148,7 @@ def run(claim: Claim) -> TurnResult:
     if overspent:
         # Tried again, it would cost or take as much again: a person decides, over what there is.
         return TurnResult(SignalKind.BLOCKED, overspent)
-    return _result(claim, turn, workspace, ran)
+    return replace(_result(claim, turn, workspace, ran), left=left)
 
 
 def _result(claim: Claim, turn: Turn, workspace: Workspace, ran: Ran) -> TurnResult:
@@ -268,7 +279,8 @@ def settle(ending: Ending) -> None:
     ticket = Ticket.objects.select_related("project").filter(pk=ending.payload["ticket"]).first()
     if ticket is None:
         return
-    turn_verb, ticket_verb = _settled(ending)
+    reading = readers.of(ticket, _purpose(ending.payload))
+    turn_verb, ticket_verb = _settled(ending, reading)
     turn = _live_turn(ending)
     if turn is not None:
         said = turn.verdict or _last_line(ending.error)
@@ -278,6 +290,22 @@ def settle(ending: Ending) -> None:
         telling.moved(ticket, ticket_verb)
     if turn is not None:
         _answer(ending, turn)
+    if ticket_verb == "end_reading":
+        _hand_in(ending, ticket, turn)
+
+
+def _hand_in(ending: Ending, ticket: Ticket, turn: Turn | None) -> None:
+    """What the turn read for is told to who asked: its document, or why there is none."""
+    result = ending.result
+    if not isinstance(result, TurnResult) or turn is None:
+        handed = Handed(problem=(_last_line(ending.error) or "Its turn ended without a word.")[:300])
+        readers.answered.tell(Answer(ticket, turn, handed))
+    elif result.signal is not SignalKind.DONE:
+        said = redact(f"It ended with {result.signal}: {_words_of(result.payload)}")
+        readers.answered.tell(Answer(ticket, turn, Handed(problem=said[:300])))
+    else:
+        handed = readers.handed_in(turn, result.left, result.payload)
+        readers.answered.tell(Answer(ticket, turn, handed, result.payload))
 
 
 def _live_turn(ending: Ending) -> Turn | None:
@@ -310,8 +338,13 @@ def _answer(ending: Ending, turn: Turn) -> None:
             followers.worked.tell(turn)
 
 
-def _settled(ending: Ending) -> tuple[str, str]:
-    """The verbs of turn and ticket."""
+def _settled(ending: Ending, reading: Reading | None) -> tuple[str, str]:
+    """The verbs of turn and ticket. Who only reads has done so, however it ended; one that is tried again waits."""
+    turn_verb, ticket_verb = _verbs(ending)
+    return turn_verb, "end_reading" if reading is not None and ticket_verb != "wait_again" else ticket_verb
+
+
+def _verbs(ending: Ending) -> tuple[str, str]:
     review = _purpose(ending.payload) is Purpose.REVIEW
     if isinstance(ending.result, TurnResult):
         verbs = _REVIEW_VERBS if review else _WORK_VERBS
@@ -329,6 +362,8 @@ def _settled(ending: Ending) -> tuple[str, str]:
 def requeued(subject: str, payload: dict[str, Any]) -> None:
     """A person gave the dead turn's job another life: its ticket waits again."""
     ticket = Ticket.objects.filter(pk=payload["ticket"]).first()
+    if ticket is not None and _purpose(payload) is Purpose.REVIEW and ticket.state == TicketState.DONE:
+        raise Refused(f"{ticket.key} was only there to be read for, and that is over. Ask again where it was asked.")
     if ticket is not None and ticket.state in {TicketState.FAILED, TicketState.OPEN}:
         refuse_taken(ticket)
         TICKET.move(ticket, "wait_again", reason="Its job was requeued.")

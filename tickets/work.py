@@ -23,7 +23,7 @@ from tickets.models import (
     TurnState,
 )
 from tickets.transitions import TICKET
-from tickets.turn_jobs import TURN_KIND, able, enqueue_turn, live_job, newest_work
+from tickets.turn_jobs import TURN_KIND, able, enqueue_turn, live_job, newest_work, version_for
 from workers import queue
 from workers.models import Agent
 
@@ -82,6 +82,20 @@ def have_reviewed(ticket: Ticket, agent: Agent, *, expected_version: int | None 
     with unit_of_work():
         TICKET.move(ticket, "review", expected_version=expected_version)
         enqueue_turn(ticket, version, Purpose.REVIEW)
+    return ticket
+
+
+def have_read(project: Project, agent: Agent, *, title: str, body: str, reason: str, host: str = "") -> Ticket:
+    """A ticket of its own on which ``agent`` reads what the layer above says (see ``readers``), and changes nothing.
+
+    ``host`` is the only machine whose clone has what is read, where it is one.
+    Raises ``Refused`` where no turn of the agent could begin.
+    """
+    version = version_for(agent, project)
+    with unit_of_work():
+        ticket = create_ticket(project, title=title, body=body, reason=reason)
+        TICKET.move(ticket, "assign", agent_version=version)
+        enqueue_turn(ticket, version, Purpose.REVIEW, host=host)
     return ticket
 
 

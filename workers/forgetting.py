@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from portal.core import clock, limits, notifications
-from portal.core.models import Idempotency
+from portal.core.guard import presence as web
+from portal.core.models import Idempotency, Rehearsal
 from portal.live import publishing
 from workers import presence, retention
 from workers.models import Attempt, AttemptOutput, Job, JobState, Outcome, ScheduleTick
@@ -33,6 +34,7 @@ def register() -> None:
     old_ticks = oldest(ScheduleTick, lambda: Q(due_at__lt=before("TICK_KEEP_DAYS")))
     retention.retain("ticks", old_ticks, tables=("workers.ScheduleTick",), limit="TICK_KEEP_DAYS")
     retention.retain("processes", lambda: presence.forget_old(clock.now()), tables=("workers.Worker",))
+    retention.retain("web processes", web.forget_old, tables=("core.WebProcess",))
     retention.retain(
         "events",
         lambda: publishing.prune(limits.value("EVENT_KEEP_HOURS")),
@@ -45,6 +47,8 @@ def register() -> None:
         tables=("core.Notification",),
         limit="NOTIFICATIONS_KEPT_ROWS",
     )
+    old_rehearsals = oldest(Rehearsal, lambda: Q(at__lt=before("REHEARSAL_KEEP_DAYS")))
+    retention.retain("rehearsals", old_rehearsals, tables=("core.Rehearsal",), limit="REHEARSAL_KEEP_DAYS")
     old_keys = oldest(Idempotency, _over)
     retention.retain("idempotency keys", old_keys, tables=("core.Idempotency",), limit="IDEMPOTENCY_KEEP_HOURS")
     _keep()

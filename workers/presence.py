@@ -11,7 +11,7 @@ from django.db import connection
 from portal import __version__
 from portal.core import limits
 from portal.core.clock import Wall
-from portal.core.guard import manifest
+from portal.core.guard import manifest, presence
 from workers.models import Pool, Worker
 
 BEAT_NAME = "beat@clock"
@@ -24,10 +24,8 @@ def host() -> str:
 
 
 def process_name(pool: str) -> str:
-    """Unique per process life: a pid may come again, the moment does not."""
-    with open("/proc/self/stat", encoding="ascii") as stat:
-        started = stat.read().rpartition(")")[2].split()[19]
-    return f"{pool}@{host()[:60]}:{os.getpid()}:{started}"
+    """Unique per process life."""
+    return presence.process_name(pool)
 
 
 def arrived(name: str, pool: Pool | str) -> None:

@@ -1,5 +1,5 @@
 """Services, environments and deployments in the admin."""
 
-from deployments.admin import deployments, environments, pipelines, policies, records, steps
+from deployments.admin import deployments, environments, freezes, pipelines, policies, records, steps, webhooks
 
-__all__ = ["deployments", "environments", "pipelines", "policies", "records", "steps"]
+__all__ = ["deployments", "environments", "freezes", "pipelines", "policies", "records", "steps", "webhooks"]

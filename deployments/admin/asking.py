@@ -6,11 +6,12 @@ from typing import Any
 
 from django import forms
 from django.utils.html import format_html, format_html_join
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from deployments import interruptions, step_jobs
+from deployments import dependencies, interruptions, overriding, rehearsals, steering, step_jobs
+from deployments.dependency_fields import NeedWords
 from deployments.forms import REASON_CHARS
-from deployments.models import Choice, Deployment, Interruption, Phase
+from deployments.models import Choice, Deployment, Interruption, Phase, Service, WaiverKind
 from tickets.fields import Form, Lines, Versioned, Words
 
 STEPS_SHOWN = 50
@@ -56,6 +57,11 @@ def fit_stop(form: Any, row: Deployment) -> None:
     form.fields["step"].initial = job.payload["step"] if job else None
 
 
+def fit_end_wait(form: Any, row: Deployment) -> None:
+    step = steering.pausing(row)
+    form.fields["step"].initial = step.n if step else None
+
+
 class Approve(Form):
     """``plan_digest`` is of the plan that stands above the reason: another one is not approved by it."""
 
@@ -68,6 +74,34 @@ def fit_approval(form: Any, row: Deployment) -> None:
     form.fields["reason"].help_text = plan_of(row)
 
 
+class Override(Approve):
+    """``plan_digest`` is of the plan that stands above the reason, as with an approval."""
+
+    freeze = forms.TypedChoiceField(
+        label="Freeze",
+        coerce=int,
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": "This freeze does not keep it, or not any more."},
+    )
+    reason = why(required=True, label="Why it cannot wait")
+    field_order = ("plan_digest", "freeze", "reason")
+
+
+def fit_override(form: Any, row: Deployment) -> None:
+    fit_approval(form, row)
+    form.fields["freeze"].choices = [
+        (found.pk, f"{found}: {found.reason}"[:120]) for found in overriding.to_override(row)
+    ]
+
+
+class Needs(Versioned):
+    needs = NeedWords(widget=UnfoldAdminTextInputWidget)
+
+
+def fit_needs(form: Any, row: Service) -> None:
+    form.fields["needs"].initial = dependencies.of(row)
+
+
 def plan_of(row: Deployment) -> str:
     """What goes where, over what, and by which steps, in one paragraph a part."""
     release = f"{row.release} ({row.release.short or 'no commit'})" if row.release else "nothing yet"
@@ -75,6 +109,26 @@ def plan_of(row: Deployment) -> str:
     steps = row.steps.filter(phase=Phase.FORWARD).order_by("n").values_list("n", "name", "kind")[:STEPS_SHOWN]
     said = format_html_join("", "<br>{}. <bdi>{}</bdi> ({})", steps)
     return format_html("{} to {}, in place of {}:{}", release, row.environment, over, said)
+
+
+class Waive(Form):
+    """``plan_digest`` as with ``Approve``: what is waived is the plan that stands there."""
+
+    plan_digest = Words(limit=64, label="Plan", required=False, widget=forms.HiddenInput)
+    kind = forms.ChoiceField(
+        label="What may go as it is",
+        choices=[("", "Choose"), *WaiverKind.choices],
+        widget=UnfoldAdminSelectWidget,
+        error_messages={"required": "Choose what is waived.", "invalid_choice": "Choose one that is missing here."},
+    )
+    reason = why(required=True)
+
+
+def fit_waiver(form: Any, row: Deployment) -> None:
+    found = [(str(kind), str(kind.label)) for kind in rehearsals.missing(row)]
+    form.fields["plan_digest"].initial = row.plan_digest
+    form.fields["kind"].choices = [("", "Choose"), *found]
+    form.fields["kind"].help_text = format_html_join("", "{}. ", ((one.detail,) for one in rehearsals.asked(row)))
 
 
 class Answer(Form):

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from deployments import approvals, gates, interruptions, requesting, steering
+from deployments import approvals, gates, interruptions, overriding, requesting, steering, waiving
 from deployments.admin import asking
 from deployments.admin.steps import StepRows
 from deployments.forms import Placed
@@ -107,6 +107,12 @@ def approve(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str
     return f"Approved. {row} is {row.get_state_display().lower()}."
 
 
+def override(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
+    by = cast(User, request.user)
+    overriding.override(row, asked["freeze"], by=by, plan_digest=asked["plan_digest"], reason=asked["reason"])
+    return f"The freeze is overridden for this plan. {row} is {row.get_state_display().lower()}."
+
+
 def withdraw(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
     steering.withdraw(row, by=cast(User, request.user), reason=asked["reason"])
     return "Your approval is withdrawn."
@@ -127,6 +133,17 @@ def cancel(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
 def stop(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
     steering.stop(row, step=asked["step"], reason=asked["reason"])
     return f"Step {asked['step']} is told to stop. Then the deployment asks how it goes on."
+
+
+def end_wait(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
+    steering.end_wait(row, step=asked["step"], reason=asked["reason"])
+    return f"The pause of step {asked['step']} is over: it goes on."
+
+
+def waive(row: Deployment, asked: dict[str, Any], request: HttpRequest) -> str:
+    by = cast(User, request.user)
+    waiving.waive(row, asked["kind"], by=by, plan_digest=asked["plan_digest"], reason=asked["reason"])
+    return f"Waived. {row} is {row.get_state_display().lower()}."
 
 
 def answer(row: Deployment | Interruption, asked: dict[str, Any], request: HttpRequest) -> str:
@@ -225,9 +242,14 @@ class DeploymentPage(ReadOnly):
     )
     deeds = (
         Deed("approve", "Approve", asking.Approve, approve, allows("approve"), fit=asking.fit_approval),
+        Deed(
+            "override", "Override", asking.Override, override, allows("override"), fit=asking.fit_override, danger=True
+        ),
         Deed("withdraw", "Withdraw my approval", asking.MaybeExplained, withdraw, allows("withdraw")),
         Deed("look_again", "Look again", asking.Button, look_again, allows("look_again")),
         Deed("answer", "Answer", asking.Answer, answer, allows("answer"), fit=asking.fit_answer),
+        Deed("waive", "Waive", asking.Waive, waive, allows("waive"), fit=asking.fit_waiver),
+        Deed("end_wait", "End the pause", asking.Stop, end_wait, allows("end_wait"), fit=asking.fit_end_wait),
         Deed("stop", "Stop the step", asking.Stop, stop, allows("stop"), danger=True, fit=asking.fit_stop),
         Deed("roll_back", "Roll back", asking.Why, roll_back, allows("roll_back"), danger=True),
         Deed("cancel", "Cancel", asking.Why, cancel, allows("cancel"), danger=True),
@@ -249,7 +271,7 @@ class DeploymentPage(ReadOnly):
         if "plan_digest" in form.fields and now is not None:
             form.data = form.data.copy()
             form.data[form.add_prefix("plan_digest")] = now.plan_digest
-            asking.fit_approval(form, now)
+            (asking.fit_waiver if "kind" in form.fields else asking.fit_approval)(form, now)
 
     @admin.display(description="Commit", ordering="commit")
     def short(self, row: Deployment) -> str:

@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from deployments import holds, places
+from deployments import holds, places, soaking
 from deployments.admin.asking import Explained
 from deployments.fields import VariableLines
 from deployments.models import Environment, Hold, HoldState
@@ -17,7 +17,17 @@ from portal.core.adminsite import Admin, SeenVersion
 from portal.core.deeds import Deed
 from portal.core.lifecycle import Refused
 
-SETTINGS: Final = ("place", "approvals_needed", "on_failure", "wait_hours", "variables")
+SETTINGS: Final = (
+    "place",
+    "approvals_needed",
+    "approval_hours",
+    "follows",
+    "soak_minutes",
+    "on_failure",
+    "wait_hours",
+    "variables",
+    "migrations_rehearsed",
+)
 
 
 class EnvironmentForm(SeenVersion):
@@ -35,13 +45,23 @@ class EnvironmentForm(SeenVersion):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["variables"].show_hidden_initial = True
+        if self.instance.pk:
+            own = Environment.objects.filter(project=self.instance.project_id).exclude(pk=self.instance.pk)
+            self.fields["follows"].queryset = own.order_by("place", "name")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any] | None:
         project, name = self.cleaned_data.get("project"), self.cleaned_data.get("name")
         taken = Environment.objects.filter(project=project, name=name)
         if not self.instance.pk and project and name and taken.exists():
             self.add_error("name", f"{project.key} has an environment {name} already.")
+        of = self.instance.project if self.instance.pk else project
+        if of and (problem := soaking.problem_of(self.instance if self.instance.pk else None, of, self._follows())):
+            self.add_error("follows", problem)
         return super().clean()
+
+    def _follows(self) -> Environment | None:
+        found: Environment | None = self.cleaned_data.get("follows")
+        return found
 
 
 def held_by(environment: Environment) -> Hold | None:

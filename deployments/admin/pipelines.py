@@ -18,23 +18,50 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from deployments import intake, places
-from deployments.fields import COMMAND_HELP, CommandLines
+from deployments import dependencies, intake, places
+from deployments.admin import asking
+from deployments.fields import COMMAND_HELP, CommandLines, StatusWords
 from deployments.intake import BadStep, StepSpec
-from deployments.models import PipelineStep, Service, StepKind
+from deployments.models import Method, PipelineStep, Service, StepKind
 from portal.core import limits
 from portal.core.adminsite import Admin, EditableBlocks, SeenVersion, WholeRows
+from portal.core.deeds import Deed
 from portal.core.lifecycle import Refused
 from tickets.fields import Lines, Words
 
 LAST: Final = 9999
-UNWRITTEN: Final = {"kind", "wall_seconds", "again"}
-SPEC: Final = ("kind", "name", "command", "undo", "probe", "url", "instructions", "wall_seconds", "again")
+WHOLE: Final = ("wall_seconds", "pause_seconds", "soak_seconds", "retries")
+# set in a row that is empty, too
+UNWRITTEN: Final = {"kind", "again", "method", *WHOLE}
+SPEC: Final = (
+    "kind",
+    "name",
+    "command",
+    "undo",
+    "probe",
+    "url",
+    "instructions",
+    "wall_seconds",
+    "again",
+    *intake.DETAILS,
+)
 
 
 def commands(label: str, help_text: str) -> CommandLines:
     widget = UnfoldAdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"})
     return CommandLines(label=label, help_text=help_text, widget=widget)
+
+
+def seconds(label: str, help_text: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        initial=0,
+        min_value=0,
+        max_value=2**31 - 1,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=help_text,
+    )
 
 
 class StepForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -51,15 +78,17 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     kind = forms.ChoiceField(choices=StepKind.choices, initial=StepKind.COMMAND, widget=UnfoldAdminSelectWidget)
     name = Words(limit=60, label="Name", widget=UnfoldAdminTextInputWidget)
-    command = commands("Command", f"Of command, migrate and restart. {COMMAND_HELP}")
+    command = commands("Command", f"Of what runs one. {COMMAND_HELP}")
     undo = commands("Undo", "Brings back what the step changed. It may run more than once.")
     probe = commands("Probe", "Exit code 0 says that the step is done: asked where a worker was lost in it.")
+    verify = commands("Rehearse the restore", "Of backup: run right after. Where it fails, the step fails.")
+    structure = commands("Print the structure", "Of migrate: prints the database’s structure, before and after.")
     url = Words(
         limit=300,
         label="Address",
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of health, such as http://127.0.0.1:{PORT}/health: {PORT} is a variable of the environment.",
+        help_text="Of health and HTTP check, such as http://127.0.0.1:{PORT}/health; {PORT} is the environment’s.",
     )
     instructions = Lines(
         limit=2000,
@@ -77,6 +106,20 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="It is ended after this. 0: the installation's own limit.",
     )
+    method = forms.ChoiceField(
+        label="Asked by", choices=[("", "As usual"), *Method.choices], required=False, widget=UnfoldAdminSelectWidget
+    )
+    statuses = StatusWords(widget=UnfoldAdminTextInputWidget)
+    contains = Words(
+        limit=intake.CONTAINS_CHARS,
+        label="Text that is in it",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of HTTP check: looked for in its first 64 KiB.",
+    )
+    pause_seconds = seconds("Pause", "Of wait, in seconds. It holds no worker.")
+    soak_seconds = seconds("Right for", "Of health, in seconds. A wrong answer begins it anew.")
+    retries = seconds("More goes", "By itself after its own failure; of migrate only with a probe.")
     again = forms.BooleanField(
         label="Again on the way back",
         required=False,
@@ -101,7 +144,7 @@ class StepForm(forms.ModelForm):  # type: ignore[type-arg]
         elif not self.errors:
             try:
                 typed = {name: cleaned[name] for name in SPEC}
-                self.spec = StepSpec(**typed | {"wall_seconds": typed["wall_seconds"] or 0})
+                self.spec = StepSpec(**typed | {name: typed[name] or 0 for name in WHOLE})
             except BadStep as problem:
                 self.add_error(problem.field or None, str(problem))
         return cleaned
@@ -134,7 +177,18 @@ class Steps(EditableBlocks):
     formset = Pipeline
     verbose_name = "step"
     verbose_name_plural = "pipeline"
-    fields = ("name", ("n", "kind"), "command", ("undo", "probe"), "url", "instructions", ("wall_seconds", "again"))
+    fields = (
+        "name",
+        ("n", "kind"),
+        "command",
+        ("undo", "probe"),
+        ("verify", "structure"),
+        "url",
+        ("method", "statuses", "contains"),
+        "instructions",
+        ("pause_seconds", "soak_seconds"),
+        ("wall_seconds", "retries", "again"),
+    )
     ordering = ("n",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -164,6 +218,11 @@ class ServiceForm(SeenVersion):
         self.add_error(None, f"Now its steps are: {said or 'none'}.")
 
 
+def set_needs(service: Service, asked: dict[str, Any], request: HttpRequest) -> str:
+    dependencies.change(service, expected_version=asked["expected_version"], needs=asked["needs"])
+    return f"{service} needs: {dependencies.written(asked['needs']) or 'no other service'}."
+
+
 @admin.register(Service)
 class ServicePage(Admin):
     form = ServiceForm
@@ -172,6 +231,11 @@ class ServicePage(Admin):
     list_filter = ("project",)
     list_select_related = ("project",)
     search_fields = ("name", "project__key")
+    deeds = (Deed("needs", "Say what it needs", asking.Needs, set_needs, lambda service: True, fit=asking.fit_needs),)
+
+    def standing(self, row: Service) -> str:
+        found = dependencies.written(dependencies.of(row))
+        return f"Where it goes there have to stand: {found}." if found else ""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("project", "name", "version", "history", "seen") if obj else ("project", "name", "seen")

@@ -23,7 +23,7 @@ from portal.core.adminsite import Record
 from reviews.models import Severity
 from tickets.models import Project
 
-RULES = ("severities", "ages", "categories", "checks", "waived_holds")
+RULES = ("severities", "ages", "categories", "checks", "waived_holds", "council")
 
 
 class NewPolicy(forms.ModelForm):  # type: ignore[type-arg]
@@ -59,6 +59,12 @@ class NewPolicy(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         widget=UnfoldBooleanWidget,
         help_text="A waived finding holds as an open one does.",
+    )
+    council = forms.BooleanField(
+        label="Council",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text="A council must have looked at the very commit, and say ship.",
     )
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 

@@ -26,6 +26,7 @@ from deployments.models import (
     Placement,
     Release,
     Verdict,
+    Waiver,
 )
 from portal.core.adminsite import Record, Rows
 from portal.core.deeds import Deed
@@ -237,7 +238,7 @@ class InterruptionPage(Record):
 
 @admin.register(Placement)
 class PlacementPage(Record):
-    list_display = ("service", "environment", "release", "deployment", "since", "verified_at")
+    list_display = ("service", "environment", "release", "deployment", "since", "verified_at", "degraded_at")
     list_filter = ("service__project", "environment")
     list_select_related = (
         "service__project",
@@ -247,4 +248,13 @@ class PlacementPage(Record):
         "deployment__environment",
     )
     search_fields = ("service__name", "environment__name", "release__commit")
+    ordering = ("-id",)
+
+
+@admin.register(Waiver)
+class WaiverPage(Record):
+    list_display = ("deployment", "kind", "by_label", "reason", "at")
+    list_filter = ("kind", "deployment__service__project")
+    list_select_related = ("deployment__service", "deployment__environment", "release__service")
+    search_fields = ("=deployment__id", "by_label", "reason")
     ordering = ("-id",)

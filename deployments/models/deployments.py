@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from deployments.models.gates import Verdict
-from deployments.models.places import Environment, Service, StepKind
+from deployments.models.places import Details, Environment, Service, StepKind
 from portal.core.lifecycle import Tracked
 from workers.models import Attempt
 
@@ -160,7 +160,7 @@ class Phase(models.TextChoices):
     BACK = "back", "On the way back"
 
 
-class Step(Tracked):
+class Step(Tracked, Details):
     """One recorded part of a deployment's way, or of its way back; both are planned before the start."""
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="steps", editable=False)
@@ -182,6 +182,10 @@ class Step(Tracked):
     message = models.CharField(max_length=300, blank=True, editable=False)
     started_at = models.DateTimeField(null=True, editable=False)
     ended_at = models.DateTimeField(null=True, editable=False)
+    # goes that failed and were followed by another one, since it last began anew
+    retried = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    # when its pause is over, or when it goes again
+    due_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -199,7 +203,7 @@ class Step(Tracked):
 
 
 class HealthCheck(models.Model):
-    """One answer of a service that was asked for its health in a step."""
+    """One answer of what was asked in a step: a service for its health, an address for what it says."""
 
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="health_checks", editable=False)
     n = models.PositiveIntegerField(editable=False)
@@ -233,11 +237,19 @@ class Choice(models.TextChoices):
     ROLL_BACK = "roll_back", "Roll back"
 
 
+class Asks(models.TextChoices):
+    """What an interruption is about: its step; or the gate, which closed before that step began."""
+
+    STEP = "step", "Step"
+    GATE = "gate", "Gate"
+
+
 class Interruption(Tracked):
     """A step that waits for one person: it failed, or it is theirs to do. It holds the environment meanwhile."""
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="interruptions", editable=False)
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="interruptions", editable=False)
+    about = models.CharField(max_length=10, choices=Asks, default=Asks.STEP, db_default=Asks.STEP, editable=False)
     detail = models.CharField(max_length=500, blank=True, editable=False)
     opened_at = models.DateTimeField(db_default=Now(), editable=False)
     choice = models.CharField(max_length=10, choices=Choice, blank=True, editable=False)
@@ -257,6 +269,7 @@ class Interruption(Tracked):
                 condition=Q(state="open", choice="") | Q(state="answered", choice__in=sorted(Choice.values)),
                 name="deployments_interruption_choice",
             ),
+            models.CheckConstraint(condition=Q(about__in=sorted(Asks.values)), name="deployments_interruption_about"),
             models.UniqueConstraint(
                 fields=["deployment"], condition=Q(state="open"), name="deployments_one_interruption"
             ),
@@ -284,6 +297,13 @@ class Placement(models.Model):
     since = models.DateTimeField(editable=False)
     # when the service itself reported the release's commit
     verified_at = models.DateTimeField(null=True, editable=False)
+    # by the schedule that asks it for its health: when, and how its answers went on
+    observed_at = models.DateTimeField(null=True, editable=False)
+    right_in_a_row = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    wrong_in_a_row = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # since when it is not what was verified there, and how that shows
+    degraded_at = models.DateTimeField(null=True, editable=False)
+    degraded_why = models.CharField(max_length=300, default="", db_default="", blank=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -32,6 +32,8 @@ class Policy(models.Model):
     # whether the project's checks must have passed on the commit; and whether a waived finding holds as an open one
     checks = models.BooleanField(default=False, db_default=False)
     waived_holds = models.BooleanField(default=False, db_default=False)
+    # whether a council must have looked at the very commit, and say ship
+    council = models.BooleanField(default=False, db_default=False)
     by = models.CharField(max_length=254, editable=False)
     at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -80,7 +82,8 @@ class Verdict(models.Model):
         if self.go:
             return "go"
         held = f"{len(self.blocking)} finding{'' if len(self.blocking) == 1 else 's'}"
-        return f"held by {held if self.blocking else 'its checks'}"
+        first = self.reasons[0] if self.reasons else {}
+        return f"held by {held if self.blocking else 'its council' if first.get('council') else 'its checks'}"
 
     @property
     def untold(self) -> int:

@@ -21,7 +21,7 @@ from unfold.widgets import (
 
 from portal.core import secrets, tokens
 from portal.core.adminsite import Admin, ReadOnly, Record
-from portal.core.models import Activity, ApiToken, AppliedMigration, Notification, Secret, User
+from portal.core.models import Activity, ApiToken, AppliedMigration, Notification, Rehearsal, Secret, User, WebProcess
 from portal.core.unit import unit_of_work
 
 
@@ -185,3 +185,16 @@ class AppliedMigrationPage(ReadOnly):
     list_display = ("app", "name", "kind", "applied_at")
     list_filter = ("app", "kind")
     ordering = ("-id",)
+
+
+@admin.register(Rehearsal)
+class RehearsalPage(ReadOnly):
+    list_display = ("at", "result", "version", "commit", "engine", "tables", "rows", "seconds")
+    list_filter = ("result",)
+    ordering = ("-id",)
+
+
+@admin.register(WebProcess)
+class WebProcessPage(ReadOnly):
+    list_display = ("name", "host", "pid", "version", "schema", "started_at", "seen_at")
+    ordering = ("name",)

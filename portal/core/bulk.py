@@ -6,17 +6,36 @@ import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from django.db import connection
-from django.db.models import AutoField, BooleanField, CharField, ForeignKey, IntegerField, JSONField, Model, TextField
+from django.db.models import (
+    AutoField,
+    BooleanField,
+    CharField,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    Model,
+    QuerySet,
+    TextField,
+)
+from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault, RawSQL
+from django.db.models.fields import NOT_PROVIDED
 
 CHUNK_ROWS: Final = 500
 # Fewer cost less in one INSERT.
 COPIED_ROWS: Final = 100
-_IDS: Final = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
+_IDS: Final = (
+    "WITH named AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, %s)::regclass AS sequence)"
+    " SELECT nextval(sequence) FROM named, generate_series(1, %s)"
+)
+# Most lists and dictionaries of most rows are empty.
+_EMPTY: Final[dict[type, str]] = {dict: "{}", list: "[]"}
+_JSON: Final = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 
@@ -45,19 +64,53 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def insert(model: type[M], rows: Sequence[M]) -> list[M]:
+def blanks(model: type[M]) -> Callable[..., M]:
+    """What makes rows as ``model(...)`` does, from values by column, without asking each field of each row."""
+    fixed: dict[str, Any] = {}
+    fresh: list[tuple[str, Callable[[], Any]]] = []
+    for field in model._meta.concrete_fields:
+        default: Any = field.default
+        if default is not NOT_PROVIDED and callable(default):
+            fresh.append((field.attname, default))
+        else:
+            fixed[field.attname] = field.get_default()
+
+    def blank(**values: Any) -> M:
+        row = model.__new__(model)
+        row.__dict__.update(fixed, **{name: default() for name, default in fresh if name not in values}, **values)
+        row._state = ModelState()
+        return row
+
+    return blank
+
+
+def read(rows: QuerySet[M], names: Sequence[str]) -> list[M]:
+    """The rows with these columns, as ``only`` gives them, at a fraction of its cost; other columns are deferred."""
+    found = []
+    for values in rows.values_list(*names):
+        row = rows.model.__new__(rows.model)
+        row.__dict__.update(zip(names, values, strict=True))
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, connection.alias
+        found.append(row)
+    return found
+
+
+def insert(model: type[M], rows: Sequence[M], *, numbered: bool = True) -> list[M]:
     """Insert rows, all of one making; they get their ids. What the database fills in by itself it fills in.
 
-    On PostgreSQL many go by COPY, which costs a third of the INSERTs.
+    On PostgreSQL many go by COPY, which costs a third of the INSERTs; where nobody needs their ids, not ``numbered``.
     """
     if connection.vendor != "postgresql" or len(rows) < COPIED_ROWS:
         return model._default_manager.bulk_create(rows, batch_size=CHUNK_ROWS)
-    given = [row for row in rows if row.pk is None]
-    with connection.cursor() as cursor:
-        cursor.execute(_IDS, [model._meta.db_table, model._meta.pk.column, len(given)])
-        for row, (number,) in zip(given, cursor.fetchall(), strict=True):
+    left = [field for field in model._meta.concrete_fields if not _left_to_it(field, rows[0])]
+    if numbered:
+        given = [row for row in rows if row.pk is None]
+        for row, number in zip(given, ids(model, len(given)), strict=True):
             row.pk = number
-    names = [field.attname for field in model._meta.concrete_fields if not _left_to_it(field, rows[0])]
+    else:
+        left.remove(model._meta.pk)
+    names = [field.attname for field in left]
     columns = attrgetter(*names)
     _copy(model, names, (columns(row) for row in rows))
     for row in rows:
@@ -65,11 +118,18 @@ def insert(model: type[M], rows: Sequence[M]) -> list[M]:
     return list(rows)
 
 
+def ids(model: type[Model], count: int) -> list[int]:
+    """Numbers for as many new rows. PostgreSQL alone gives them before the rows are there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IDS, [model._meta.db_table, model._meta.pk.column, count])
+        return [number for (number,) in cursor.fetchall()]
+
+
 def copy(model: type[Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows of which nobody needs to know the ids, by the values of these columns."""
     if not rows:
         return
-    if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and len(rows) >= COPIED_ROWS:
         _copy(model, names, rows)
     else:
         made = [model(**dict(zip(names, row, strict=True))) for row in rows]
@@ -99,12 +159,20 @@ def _left_to_it(field: Any, row: Model) -> bool:
 def _way(field: Any) -> Callable[[Any], Any] | None:
     """How a value of the field is sent, where not as it is. JSON goes as its text: the column reads it."""
     if isinstance(field, JSONField):
-        return lambda value: None if value is None else json.dumps(value, cls=field.encoder)
+        return partial(_written, field.encoder)
     if isinstance(field, CharField | TextField | IntegerField | BooleanField | AutoField):
         return None
     if isinstance(field, ForeignKey):
         return _way(field.target_field)
     return lambda value: field.get_db_prep_save(value, connection)
+
+
+def _written(encoder: type[json.JSONEncoder] | None, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not value and type(value) in _EMPTY:
+        return _EMPTY[type(value)]
+    return _JSON(value) if encoder is None else json.dumps(value, cls=encoder)
 
 
 def update(model: type[Model], fields: Mapping[int, Mapping[str, Any]], **shared: Any) -> None:

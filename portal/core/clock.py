@@ -36,6 +36,25 @@ class Wall(Func):
         raise NotImplementedError(f"no clock for {connection.vendor}")
 
 
+class HoursAgo(Func):
+    """The database's wall clock, less as many whole hours as a column or an expression says."""
+
+    output_field = DateTimeField()
+    arity = 1
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+        sql, params = self.as_sql(
+            compiler, connection, template="(clock_timestamp() - make_interval(hours => %(expressions)s))"
+        )
+        return sql, list(params)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        hours = "'-' || %(expressions)s || ' hours'"
+        template = f"(strftime('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'now', {hours}) || '000')"
+        sql, params = self.as_sql(compiler, connection, template=template)
+        return sql, list(params)
+
+
 def now() -> datetime:
     """The database's time, asked for now."""
     with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
-from portal.core.storable import storable
+from portal.core.storable import is_storable, storable
 
 if TYPE_CHECKING:
     from portal.core.unit import Record
@@ -89,22 +89,39 @@ class Activity(models.Model):
     def __str__(self) -> str:
         return f"{self.actor_label} {self.verb} {self.subject}"
 
-    @classmethod
-    def of(cls, record: Record) -> Activity:
+    # what the unit of work writes, in the order of ``columns``
+    WRITTEN: ClassVar[tuple[str, ...]] = (
+        "actor_kind",
+        "actor_id",
+        "actor_label",
+        "verb",
+        "subject",
+        "before",
+        "after",
+        "reason",
+        "request_id",
+        "because",
+        "origin",
+        "scope",
+    )
+
+    @staticmethod
+    def columns(record: Record) -> tuple[Any, ...]:
+        """A record as it is stored: of ten thousand rows of an import none needs to be an object."""
         cause = record.cause
-        return cls(
-            actor_kind=cause.actor.kind,
-            actor_id=cause.actor.id,
-            actor_label=cause.actor.label[:200],
-            verb=record.verb,
-            subject=record.subject,
-            before=_storable(record.before),
-            after=_storable(record.after),
-            reason=_storable(record.reason),
-            request_id=cause.request_id,
-            because=cause.because[:120],
-            origin=cause.origin[:100],
-            scope=record.scope,
+        return (
+            cause.actor.kind,
+            cause.actor.id,
+            cause.actor.label[:200],
+            record.verb,
+            record.subject,
+            _storable(record.before),
+            _storable(record.after),
+            storable(record.reason),
+            cause.request_id,
+            cause.because[:120],
+            cause.origin[:100],
+            record.scope,
         )
 
 
@@ -113,6 +130,12 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
+        try:
+            # Most are a few texts, looked at as one.
+            if is_storable("".join([*value, *value.values()])):
+                return value
+        except TypeError:
+            pass
         return {_storable(key): _storable(item) for key, item in value.items()}
     return [_storable(item) for item in value] if isinstance(value, list) else value
 
@@ -223,3 +246,60 @@ class AppliedMigration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app}.{self.name}"
+
+
+class Rehearsal(models.Model):
+    """One rehearsal of the migrations, on a copy of the database with its rows. Written once, never changed."""
+
+    class Result(models.TextChoices):
+        PASSED = "passed", "Passed"
+        FAILED = "failed", "Failed"
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    # of the code that rehearsed; the commit is empty where it runs without its repository
+    version = models.CharField(max_length=40, editable=False)
+    commit = models.CharField(max_length=40, blank=True, editable=False)
+    # of the structure to which this code's migrations lead
+    fingerprint = models.CharField(max_length=16, editable=False)
+    engine = models.CharField(max_length=20, editable=False)
+    # by app, the last migration that the original had, and the last one of this code
+    from_heads = models.JSONField(default=dict, editable=False)
+    to_heads = models.JSONField(default=dict, editable=False)
+    # the migrations that went back and forward again
+    steps = models.JSONField(default=list, editable=False)
+    result = models.CharField(max_length=10, choices=Result, editable=False)
+    # what was not right; empty where it passed
+    faults = models.JSONField(default=list, editable=False)
+    # what a direction takes away: way, table, column, rows
+    losses = models.JSONField(default=list, editable=False)
+    tables = models.PositiveIntegerField(editable=False)
+    rows = models.PositiveBigIntegerField(editable=False)
+    size_bytes = models.PositiveBigIntegerField(editable=False)
+    seconds = models.FloatField(editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(result__in=["failed", "passed"]), name="core_rehearsal_result")
+        ]
+
+    def __str__(self) -> str:
+        return f"rehearsal {self.pk}"
+
+
+class WebProcess(models.Model):
+    """A web process, as it last said of itself; its row goes with it. Workers have rows of their own."""
+
+    name = models.CharField(max_length=120, unique=True, editable=False)
+    host = models.CharField(max_length=80, editable=False)
+    pid = models.PositiveIntegerField(editable=False)
+    # of the code that it runs, and of the schema that this code was written for
+    version = models.CharField(max_length=40, editable=False)
+    schema = models.CharField(max_length=16, editable=False)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    seen_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "web processes"
+
+    def __str__(self) -> str:
+        return self.name

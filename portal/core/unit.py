@@ -112,7 +112,7 @@ class UnitOfWork:
         from portal.core.models import Activity
 
         self._place()
-        bulk.insert(Activity, [Activity.of(record) for record in self.records])
+        bulk.copy(Activity, Activity.WRITTEN, [Activity.columns(record) for record in self.records])
         notifications.store(self.notices)
         for publisher in _publishers:
             pointers = self._by_stream()

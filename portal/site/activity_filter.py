@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from portal.site import chronicle
-from tickets.fields import Form, Words
-
-# no history is older, and a day after the last is one, too
-FIRST_YEAR: Final = 2000
-LAST_YEAR: Final = 9000
-
-
-class Day(Words):
-    """A day as 2026-11-28; what comes of it is that text again."""
-
-    def __init__(self, label: str) -> None:
-        super().__init__(limit=20, label=label, required=False)
-
-    def clean(self, value: Any) -> str:
-        text = super().clean(value)
-        if not text:
-            return ""
-        try:
-            found = date.fromisoformat(text)
-        except ValueError:
-            raise ValidationError(f"{self.label} is a day such as 2026-11-28, not “{text}”.") from None
-        if not FIRST_YEAR <= found.year <= LAST_YEAR:
-            raise ValidationError(f"{self.label} lies between the years {FIRST_YEAR} and {LAST_YEAR}.")
-        return found.isoformat()
+from tickets.fields import Day, Form, Words
 
 
 class ActivityFilter(Form):

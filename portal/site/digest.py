@@ -33,6 +33,7 @@ WORDS: Final = {
     "findings": "critical findings without a ticket",
     "held": "deployments held",
     "fallen": "deployments that failed",
+    "degraded": "services that are not well",
     "dead": "dead jobs",
     "resting": "agents at rest",
 }

@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Count, Max
 
 import portal
-from portal.core import clock, guard, limits
+from portal.core import clock, guard, limits, revision
 from portal.site import looks
 from workers.models import Pool, Worker
 
@@ -173,6 +173,8 @@ def document() -> dict[str, Any]:
     checks = everything()
     return {
         "version": release(),
+        "commit": revision.running().commit or None,
+        "commit_unknown": revision.running().why or None,
         "answer": worst(checks),
         "checks": [asdict(check) for check in checks],
         "limits": {limit.name: value for limit, value in limits_in_force()},

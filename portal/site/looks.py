@@ -61,6 +61,10 @@ STATES: Final[dict[str, Look]] = {
     "asked": Look("wait", "ask", "Waits for a second person"),
     "in_force": Look("good", "check", "In force"),
     "ended": Look("", "undo", "Ended"),
+    # councils
+    "looking": Look("run", "search", "Looks the commit up"),
+    "closed": Look("good", "check", "Closed"),
+    "void": Look("", "undo", "Void"),
     # messages on their way to an agent
     "taken": Look("run", "run", "Taken"),
     "acknowledged": Look("good", "check", "Read"),
@@ -87,6 +91,7 @@ STATES: Final[dict[str, Look]] = {
     "rolling_back": Look("warn", "undo", "Rolling back"),
     "rolled_back": Look("warn", "undo", "Rolled back"),
     "refused": Look("bad", "block", "Refused"),
+    "degraded": Look("bad", "pulse", "Degraded"),
     "skipped": Look("warn", "x", "Skipped"),
     "given": Look("good", "done", "Approved"),
     "holding": Look("warn", "lock", "Held"),

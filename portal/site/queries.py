@@ -258,7 +258,27 @@ def _deployments(user: Reader, projects: set[int] | None) -> list[Panel]:
         _deployment_panel("Deployments that need a person", "Decide", needs.interrupted(projects), "#interruption"),
         _deployment_panel("Deployments held", "See reasons", needs.held(projects), "#gate"),
         _deployment_panel("Deployments that failed", "Open", needs.fallen(projects)),
+        _degraded(projects),
     ]
+
+
+def _degraded(projects: set[int] | None) -> Panel:
+    rows = needs.degraded(projects).select_related("service__project", "environment", "release__service")
+    return _panel(
+        "Services that are not well",
+        reverse("environments"),
+        (
+            Need(
+                "degraded",
+                str(row),
+                f"{row.service.project.key} · {row.release} · {row.degraded_why}",
+                row.degraded_at or row.since,
+                f"{row.environment.get_absolute_url()}#standing",
+                "Look",
+            )
+            for row in rows.order_by("-degraded_at")[: PANEL_ROWS + 1]
+        ),
+    )
 
 
 def _deployment_panel(title: str, action: str, rows: QuerySet[Deployment], place: str = "") -> Panel:

@@ -1,5 +1,5 @@
 """Reviews and findings in the admin."""
 
-from reviews.admin import action_items, decisions, findings, records, reviews, saved_filters
+from reviews.admin import action_items, councils, decisions, findings, records, reviews, saved_filters
 
-__all__ = ["action_items", "decisions", "findings", "records", "reviews", "saved_filters"]
+__all__ = ["action_items", "councils", "decisions", "findings", "records", "reviews", "saved_filters"]

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from portal.core.adminsite import Record
 from portal.core.deeds import Deed
-from reviews import applying
+from reviews import applying, check_commands, verifying
 from reviews.admin.reading import LINES_SHOWN, labelled, written
 from reviews.admin.reviews import title_of, with_review
-from reviews.models import Check, Evidence, Fingerprint, ImportRow, Occurrence, ReviewState
+from reviews.models import (
+    AllowedCommand,
+    Check,
+    Evidence,
+    Fingerprint,
+    ImportRow,
+    Occurrence,
+    ReviewState,
+    Verification,
+)
+from tickets import policy
 from tickets.admin.asking import Button
+from tickets.fields import Checked, Form
 
 
 class OfReview(Record):
@@ -116,9 +129,68 @@ class EvidencePage(Record):
     ordering = ("-id",)
 
 
+class At(Form):
+    """Where a check is run; its command is shown above."""
+
+    at = Checked(policy.branch_problem, limit=200, label="At", required=False, widget=UnfoldAdminTextInputWidget)
+
+
+def show_command(form: Any, check: Check) -> None:
+    """The exact command, where somebody decides on it."""
+    form.fields["at"].help_text = f"Runs: {check_commands.of_check(check)}"
+
+
+def verify(check: Check, asked: dict[str, Any], request: HttpRequest) -> str:
+    verifying.ask(check, at=asked["at"], by=request.user)  # type: ignore[arg-type]
+    return "It is run by a worker."
+
+
+def allow(check: Check, asked: dict[str, Any], request: HttpRequest) -> str:
+    command = asked["command"]
+    verifying.allow(check, command=command, allowed=True, by=request.user)  # type: ignore[arg-type]
+    return f"“{command}” may be run from now on."
+
+
+class Exactly(Form):
+    """The command as it was read: typed again, so that nobody allows what they did not read."""
+
+    command = forms.CharField(
+        max_length=300, strip=False, label="The command, exactly", widget=UnfoldAdminTextInputWidget
+    )
+
+
+def show_exactly(form: Any, check: Check) -> None:
+    form.fields["command"].help_text = f"To be run: {check_commands.of_check(check)}"
+
+
+def may_run(check: Check) -> bool:
+    return bool(check_commands.of_check(check)) and check.review.state in verifying.RUNNABLE
+
+
 @admin.register(Check)
 class CheckPage(OfReview):
     list_display = ("name", "outcome", "review", "line")
     list_filter = ("outcome",)
     search_fields = ("=review__id", "name")
+    comes_with = ("review__series__project",)
+    ordering = ("-id",)
+    deeds = (
+        Deed("verify", "Run it", At, verify, may_run, fit=show_command),
+        Deed("allow", "Allow its command", Exactly, allow, may_run, fit=show_exactly),
+    )
+
+
+@admin.register(Verification)
+class VerificationPage(OfReview):
+    list_display = ("command", "review", "state", "outcome", "exit_code", "commit", "asked_label", "asked_at")
+    list_filter = ("state", "outcome")
+    search_fields = ("=review__id", "command", "commit")
+    ordering = ("-id",)
+
+
+@admin.register(AllowedCommand)
+class AllowedCommandPage(Record):
+    list_display = ("command", "project", "by", "at")
+    list_select_related = ("project",)
+    search_fields = ("command", "project__key")
     ordering = ("-id",)

@@ -14,6 +14,7 @@ from portal.core.adminsite import Admin, ReadOnly, ReasonForm, Rows
 from portal.core.deeds import Deed
 from reviews import applying, documents
 from reviews.admin.asking import Apply
+from reviews.admin.council_asking import AskOfSeries, ask, of_series
 from reviews.admin.reading import LINK, Said
 from reviews.admin.upload import Upload
 from reviews.models import ActionItem, Check, ImportRow, Review, ReviewState, Series
@@ -28,6 +29,7 @@ class SeriesPage(Admin):
     list_filter = ("project",)
     list_select_related = ("project",)
     search_fields = ("name",)
+    deeds = (Deed("ask", "Ask for reviews", AskOfSeries, ask, fit=of_series),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         own = super().get_readonly_fields(request, obj)

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from portal.core.lifecycle import Tracked
-from tickets.models import Project, Ticket
+from tickets.models import Project, Ticket, Turn
 
 
 class Series(models.Model):
@@ -62,6 +62,10 @@ class Review(Tracked):
     subject_ticket = models.ForeignKey(
         Ticket, on_delete=models.SET_NULL, null=True, related_name="reviews_about", editable=False
     )
+    # the turn whose agent handed it in, and who a council asked for it; of what commit it is, whatever it says itself
+    turn = models.ForeignKey(Turn, on_delete=models.SET_NULL, null=True, related_name="reviews", editable=False)
+    reviewer = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    subject_commit = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     # whether tickets made of its findings take the keys that the document gives them
     document_keys = models.BooleanField(default=True, editable=False)
     # the version of the series that the plan was made on

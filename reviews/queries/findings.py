@@ -36,6 +36,8 @@ class FindingRow:
     ticked: bool = False
     # what stands of what was decided of it
     decision: Any = None
+    # runs by the portal of the checks that name it
+    proofs: Any = ()
 
     @property
     def selectable(self) -> bool:

@@ -73,6 +73,9 @@ PAGES: Final = {
     "projects": "/projects/",
     "reviews": "/reviews/",
     "review": "/reviews/1/",
+    "councils": "/reviews/councils/",
+    "council": "/reviews/councils/1/",
+    "council-new": "/reviews/councils/new/",
     "findings": "/findings/?state=open&rule=none",
     "findings-all": "/findings/all/",
     "findings-trends": "/findings/trends/",
@@ -82,6 +85,7 @@ PAGES: Final = {
     "project-decisions": "/projects/MC/decisions/",
     "project-new": "/projects/new/",
     "deployment-new": "/deployments/new/",
+    "deployment-council": "/deployments/1/council/",
     "service-new": "/deployments/services/new/?project=MC",
     "environment-new": "/deployments/environments/new/?project=MC",
     "environments": "/deployments/environments/",
@@ -110,6 +114,7 @@ PAGES: Final = {
     "admin-plan": "/admin/reviews/importrow/",
     "admin-findings": "/admin/reviews/finding/",
     "admin-finding": "/admin/reviews/finding/1/change/",
+    "admin-council": "/admin/reviews/council/1/change/",
     "admin-message": "/admin/tickets/message/1/change/",
     "admin-agent": "/admin/workers/agent/1/change/",
     "admin-user": "/admin/core/user/1/change/",
@@ -181,6 +186,7 @@ class Site:
 def site(stack: Stack, browser: Browser) -> Site:
     from tests import factories
     from tests.portal.site import samples
+    from tests.reviews import chambers
     from tests.tickets import build
     from tickets.models import Ticket
 
@@ -191,6 +197,7 @@ def site(stack: Stack, browser: Browser) -> Site:
     build.measured_ticket(Ticket.objects.get(key="MC-6"), world.operator, world.reviewer)
     build.sent_back_ticket(Ticket.objects.get(key="MC-4"), world.reviewer)
     build.running_ticket(Ticket.objects.get(key="MC-103"), world.reviewer)
+    chambers.disputed(world.mc, world.reviewer, by=world.reviewer)
     stack.web()
     found = Site(stack, browser, world)
     found.cookies = [{"name": "shiproom", "value": session_of(world), "url": stack.base_url}]

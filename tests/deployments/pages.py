@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deployments import preparing, requesting, rollout, step_jobs
+from deployments import plans, preparing, requesting, rollout, step_jobs
 from deployments.commits import Commit
 from deployments.models import Deployment, Environment, Release, Service, Step
-from deployments.stepping import Result
+from deployments.results import Result
 from deployments.transitions import STEP
 from portal.core.clock import Wall
 from portal.core.models import User
@@ -36,19 +36,40 @@ class Place:
     service: Service
     environment: Environment
 
-    def ask(self, by: User, commit: str = COMMIT, *, asked: str = "main", merges: frozenset[int] = frozenset()) -> Any:
+    def ask(
+        self,
+        by: User,
+        commit: str = COMMIT,
+        *,
+        asked: str = "main",
+        merges: frozenset[int] = frozenset(),
+        gone: int = 0,
+        beside: dict[str, list[int]] | None = None,
+    ) -> Any:
         """Asked for and planned, as a worker does it: it waits at its gate, or is queued where that is open."""
         deployment = requesting.request(self.service, self.environment, asked=asked, by=by)
-        found = Commit(commit, "Send first, delete by id and fence", merges, 7, NEWEST)
+        standing = plans.standing_release(deployment)
+        over = standing.commit if standing else ""
+        found = Commit(
+            commit,
+            "Send first, delete by id and fence",
+            merges,
+            0 if gone else 7,
+            [] if gone else NEWEST,
+            over,
+            gone,
+            [],
+            beside or {},
+        )
         job = Job.objects.filter(kind=step_jobs.PREPARE_KIND, subject=deployment.subject).latest("pk")
         with unit_of_work():
             preparing.settle(Ending(job.pk, None, deployment.subject, job.payload, Outcome.SUCCEEDED, "", True, found))
         Job.objects.filter(pk=job.pk).delete()
         return again(deployment)
 
-    def put(self, by: User, commit: str = OLDER) -> Any:
+    def put(self, by: User, commit: str = OLDER, **held: Any) -> Any:
         """It went there, and stands there now."""
-        return walked(self.ask(by, commit, asked=commit))
+        return walked(self.ask(by, commit, asked=commit, **held))
 
 
 def place(of: Project, name: str = "web", to: str = "production", **environment: Any) -> Place:

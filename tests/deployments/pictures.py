@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from deployments import approvals, holds, interruptions, places, requesting, steering
 from deployments.models import Placement
+from portal.core import clock
+from portal.core.models import Activity
 from portal.core.unit import unit_of_work
+from reviews.models import Finding
 from tests import factories
-from tests.deployments import build, pages
+from tests.deployments import build, careful, frozen_scenes, pages
 from tests.deployments.pages import place
 from tests.factories import World
 from tests.reviews import build as reviews
-from tickets.models import Project
+from tests.tickets import build as tickets
+from tickets.models import Project, Ticket
 
 OUTPUT = "".join(f"0143_attempt_fence  row {n} of 18,204\n" for n in range(1, 40))
 
 
 def of_deployments(world: World) -> dict[str, str]:
     """The addresses of all scenes, in project MC but for what a finding holds."""
-    found = _ended(world) | _under_way(world)
+    found = frozen_scenes.scenes(world) | _ended(world) | _under_way(world)
     lan = factories.project("LAN", "Lantern")
-    found |= _at_the_gate(world, lan) | _places(world)
+    found |= _at_the_gate(world, lan) | _places(world) | _told(world) | careful.scenes(world)
     return found | {"deployments": "/deployments/", "deployment-new": "/deployments/new/"}
 
 
@@ -117,3 +123,73 @@ def _places(world: World) -> dict[str, str]:
         "project-deploying": "/projects/MC/",
         "needs-deploying": "/",
     }
+
+
+def _told(world: World) -> dict[str, str]:
+    """A project with two environments and a past: what came with a release, what going back takes away, figures."""
+    dock, by = factories.project("DCK", "Dock"), world.releaser
+    factories.member(dock, by, factories.Role.RELEASER)
+    _past(dock)
+    staging = place(dock, "dock", "staging", place=1)
+    live = pages.Place(dock, staging.service, build.environment(dock, "production", place=2, approvals_needed=1))
+    live.environment.variables = staging.environment.variables
+    live.environment.save()
+    merges = _accepted(dock)
+    staging.put(by)
+    live.environment.approvals_needed = 0
+    live.environment.save()
+    live.put(by)
+    newer = staging.put(by, pages.COMMIT, merges=merges, beside={pages.OLDER: [7, 0]})
+    reviews.finding(dock, severity="critical")
+    live.environment.approvals_needed = 2
+    live.environment.save()
+    live.ask(by, pages.COMMIT, merges=merges)
+    back = staging.ask(by, pages.OLDER, asked="v1.3", gone=7)
+    return {
+        "release-told": pages.release_of(newer).get_absolute_url(),
+        "deployment-back": back.get_absolute_url(),
+        "environments-two": "/deployments/environments/?project=DCK",
+        "figures": "/deployments/figures/?project=DCK",
+        "ticket-live": Ticket.objects.filter(project=dock).latest("pk").get_absolute_url(),
+    }
+
+
+def _accepted(of: Project) -> frozenset[int]:
+    """The work on three tickets, with what it cost and what it fixed."""
+    found = []
+    for n, title in enumerate(("Oil the hinge", "Count the lamps that are lit, not those that are there", "Paint"), 1):
+        ticket = tickets.ticket(of, "done", title=title)
+        turn = tickets.turn(ticket, head_commit="b" * 40, cost_usd=n, input_tokens=81_000 * n, output_tokens=9_000)
+        merge = tickets.merge(ticket, turn, "merged", merged_commit=f"{n}" * 40, ended_at=clock.now())
+        finding = reviews.finding(of, "fixed", severity="high")
+        Finding.objects.filter(pk=finding.pk).update(title=title, ticket=ticket)
+        finding.evidence.create(edge="commit", ref=merge.merged_commit, strength="measured", by="Shiproom")
+        found.append(merge.pk)
+    return frozenset(found)
+
+
+def _past(of: Project) -> None:
+    """Three months in which something went live most weeks, and went wrong now and then."""
+    service, now = build.service(of, "crane"), clock.now()
+    environments = [build.environment(of, name, place=n) for n, name in enumerate(("test", "berth"), 3)]
+    before = build.release(service, "1" * 40)
+    for days in range(85, 0, -3):
+        environment = environments[days % 2]
+        ticket = tickets.ticket(of, "done")
+        turn = tickets.turn(ticket, head_commit="b" * 40)
+        accepted = now - timedelta(days=days, hours=5 * (days % 7) + 2)
+        merge = tickets.merge(ticket, turn, "merged", ended_at=accepted)
+        release = build.release(service, merges=[merge.pk])
+        verb = "fail" if days % 5 == 0 else "succeed"
+        made = build.deployment(
+            of,
+            "failed" if verb == "fail" else "succeeded",
+            service=service,
+            environment=environment,
+            release=release,
+            previous=before,
+        )
+        Activity.objects.create(
+            at=now - timedelta(days=days), actor_kind="user", actor_label="Releaser", verb=f"deployment.{verb}",
+            subject=made.subject, request_id="past", scope=of.scope,
+        )  # fmt: skip

@@ -147,7 +147,7 @@ def test_what_changes_between_the_check_and_the_writing_is_refused(
         (BUILD | {"name": ""}, "name", "Name is required."),
         (BUILD | {"name": "x" * 61}, "name", "At most 60 characters"),
         (BUILD | {"kind": "pray"}, "kind", "not one of the available choices"),
-        (BUILD | {"url": "http://example.org"}, "url", "Only a health step asks an address."),
+        (BUILD | {"url": "http://example.org"}, "url", "Only a health step and an HTTP check ask an address."),
         (HEALTH | {"url": "ftp://example.org"}, "url", "begins with http://"),
         (HEALTH | {"url": "http://me:secret@example.org"}, "url", "No name and no password"),
         ({"kind": "manual", "name": "Look"}, "instructions", "Say what the person is to do."),
@@ -200,6 +200,7 @@ def test_a_name_that_is_taken_is_refused_beside_the_name(world: World, admin: Cl
 # Environments -------------------------------------------------------------------
 
 PLACE = {"place": 1, "approvals_needed": 2, "on_failure": "roll_back", "wait_hours": 5}
+PLACE |= {"approval_hours": 24, "soak_minutes": 5}
 
 
 def test_an_environment_is_made_and_changed_by_what_differs(world: World, admin: Client) -> None:

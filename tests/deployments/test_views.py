@@ -68,6 +68,29 @@ def test_the_list_is_filtered_by_service_environment_and_state(world: World, sig
     assert "At most 60 characters (you sent 61). This filter was left out." in page
 
 
+def test_the_list_is_filtered_by_who_asked_and_when_and_is_a_file_of_the_same(world: World, sign_in: SignIn) -> None:
+    shop, live = build.service(world.mc, "shop"), build.environment(world.mc, "live")
+    for day, who in (("2026-06-01", "Ann"), ("2026-06-02", "Bob"), ("2026-06-03", "=Ann()")):
+        at = f"{day}T23:59:00Z"
+        build.deployment(world.mc, service=shop, environment=live, requester=who, requested_at=at)
+    build.deployment(factories.project("LAN"), requester="Ann")
+    browser = sign_in(world.viewer)
+    for query, days in (
+        ("person=ann", ["2026-06-03", "2026-06-01"]),
+        ("since=2026-06-02", ["2026-06-03", "2026-06-02"]),
+        ("since=2026-06-02&until=2026-06-02", ["2026-06-02"]),
+        ("since=2026-06-02&person=ann", ["2026-06-03"]),
+    ):
+        rows = browser.get(f"/deployments/?{query}").context["rows"]
+        assert [f"{row.requested_at:%Y-%m-%d}" for row in rows] == days, query
+        lines = browser.get(f"/deployments/deployments.csv?{query}").content.decode().splitlines()
+        assert len(lines) == len(days) + 1 and all(day in line for day, line in zip(days, lines[1:], strict=True))
+    assert '"\'=Ann()"' in browser.get("/deployments/deployments.csv").content.decode()
+    page = browser.get("/deployments/?since=2026-06-02&until=2026-06-01&person=" + "x" * 201).content.decode()
+    assert "The last day is before the first. This filter was left out." in page
+    assert "At most 200 characters (you sent 201). This filter was left out." in page
+
+
 def test_a_filter_offers_the_names_of_own_projects(world: World, sign_in: SignIn) -> None:
     build.service(world.mc, "shop")
     build.environment(world.mc, "live")

@@ -3,6 +3,7 @@
 write PATH TEXT | delete PATH | run PROGRAM ... | commit MESSAGE | signal KIND PAYLOAD | print TEXT | sleep SECONDS
 | mark PATH (its pid, on a line) | exit CODE | die SIGNAL | keep PATH (its prompt, written there) | fork SECONDS
 | alone PATH (says so in PATH.twice where another agent holds it) | once PATH STEPS (unless it was there before)
+| review TEXT (into the file that its prompt names)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -48,6 +50,10 @@ def act(steps: list[list[Any]], prompt: str) -> int:
                 file.write(f"{os.getpid()}\n")
         elif verb == "keep":
             Path(values[0]).write_text(prompt, encoding="utf-8")
+        elif verb == "review":
+            named = re.search(r"review-[0-9a-f]{12}\.md", prompt)
+            assert named, "The prompt names no file for a review."
+            Path(named[0]).write_text(values[0], encoding="utf-8")
         elif verb == "fork":
             if os.fork() == 0:
                 os.setsid()

@@ -10,20 +10,32 @@ from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from deployments import holds, judging, places, step_jobs
+from deployments import holds, judging, places, step_jobs, webhooks
 from deployments.commits import Commit
 from deployments.intake import StepSpec
-from deployments.models import Approval, Environment, Hold, Interruption, Release, Service, Step
+from deployments.models import (
+    Approval,
+    Environment,
+    Freeze,
+    Hold,
+    Interruption,
+    Release,
+    Service,
+    Step,
+    Telling,
+)
 from portal.core import clock, notifications, secrets, tokens
 from portal.core.access import Role
 from portal.core.models import Notification, User
 from portal.core.unit import unit_of_work
-from reviews import answers, applying, decisions, documents
-from reviews.models import ActionItem, Decision, Finding, ImportRow, Occurrence, SavedFilter
+from reviews import answers, applying, decisions, documents, verifying
+from reviews.models import ActionItem, Check, Council, Decision, Finding, ImportRow, Occurrence, SavedFilter, Vote
 from reviews.transitions import REVIEW
 from tests import factories
 from tests.deployments import build as builder
 from tests.factories import World
+from tests.reviews import chambers
+from tests.walking import frozen
 from tickets import attachments, conversation, questions, work
 from tickets.models import Attachment, Turn, TurnState, Workspace
 from tickets.turn_jobs import TURN_KIND
@@ -33,11 +45,18 @@ from workers.models import Agent, AgentVersion, AttemptOutput, Job, Schedule
 # Whose the notification is, and the stream of notifications.
 TOLD = "viewer"
 # In these addresses a key is a project's.
-OF_PROJECTS = ("projects/", "api/v1/projects/", "deployments/policies/", "deployments/verdicts/")
+OF_PROJECTS = (
+    "projects/",
+    "api/v1/projects/",
+    "deployments/policies/",
+    "deployments/verdicts/",
+    "deployments/freezes/new/",
+)
 # What an owner fills in for a service, and for an environment.
 SERVICE = {"title": "walked", "step-0-kind": "command", "step-0-step": "Go", "step-0-command": "true"}
 SERVICE |= {"step-0-wall_seconds": "0"}
 ENVIRONMENT = {"title": "walked", "place": "0", "approvals_needed": "0", "on_failure": "ask", "wait_hours": "72"}
+ENVIRONMENT |= {"approval_hours": "0", "soak_minutes": "0"}
 DOCUMENT = b"# Security review\n\n## H1: The door squeaks\n\nSeverity: Medium\n\nOil it.\n"
 
 
@@ -57,6 +76,7 @@ class Objects:
     row: ImportRow
     bare: Finding
     decision: Decision
+    council: Council
     attachment: Attachment
     notification: Notification
     saved: SavedFilter
@@ -66,8 +86,10 @@ class Objects:
     step: Step
     release: Release
     hold: Hold
+    freeze: Freeze
     approval: Approval
     interruption: Interruption
+    telling: Telling
 
     def of(self, path: str) -> dict[str, object]:
         """The values of an address's parameters, by the part that it begins with."""
@@ -81,6 +103,7 @@ class Objects:
             "item": 1,
             "saved": self.saved.pk,
             "turn": self.turn.seq,
+            "member": self.council.members.earliest("pk").pk,
         }
         if path.startswith(OF_PROJECTS):
             found["key"] = self.world.mc.key
@@ -93,14 +116,15 @@ class Objects:
         numbers |= {"notifications": self.notification.pk}
         numbers |= {"projects": self.turn.questions.get().pk}
         numbers |= {"services": self.service.pk, "environments": self.environment.pk}
-        numbers |= {"decisions": self.decision.pk}
-        numbers |= {"releases": self.release.pk, "holds": self.hold.pk}
+        numbers |= {"decisions": self.decision.pk, "councils": self.council.pk}
+        numbers |= {"webhooks": self.telling.webhook_id, "tellings": self.telling.pk}
+        numbers |= {"releases": self.release.pk, "holds": self.hold.pk, "freezes": self.freeze.pk}
         found |= {"approval": self.approval.pk, "interruption": self.interruption.pk, "attempt": self.step.attempt_id}
         begins, _, rest = path.removeprefix("api/v1/").partition("/")
         if begins == "deployments" and rest.partition("/")[0] in numbers:
             begins = rest.partition("/")[0]
-        if rest.startswith("decisions/"):
-            begins = "decisions"
+        for within in ("decisions", "councils"):
+            begins = within if rest.startswith(f"{within}/") else begins
         if path.startswith("api/v1/reviews/"):
             found["n"] = self.row.n
         return found | {"number": numbers.get(begins, 0), "queue": "pool:short"}
@@ -127,6 +151,7 @@ class Objects:
             "ticket": self.ticket.subject,
             "project": self.world.mc.scope,
             "review": self.review.subject,
+            "council": self.council.subject,
             "deployment": self.deployment.subject,
             "output": f"output:{self.attempt}",
             "jobs": "jobs",
@@ -170,13 +195,31 @@ class Objects:
             "api.decision.give": {"version": self.decision.version},
             "api.decision.refuse": {"version": self.decision.version, "reason": "Walked."},
             "api.decision.end": {"version": self.decision.version, "reason": "Walked."},
+            **self.councils,
             "api.findings.make_tickets": {"findings": [self.bare.pk]},
             "api.findings.answer": {"findings": [self.bare.pk], "verb": "fix", "reason": "Walked."},
             "api.action_item.tick": {"done": True},
             "api.action_item.own": {"owner": None},
+            "api.check.allow": {"command": "make test", "allowed": True},
+            "api.check.run": {"at": ""},
+            "api.checks.run": {"at": ""},
             **self.door,
             "api.notification.read": None,
             "api.notifications.read_all": {"until": notifications.place_of(self.notification)},
+        }
+
+    @property
+    def councils(self) -> dict[str, Any]:
+        """What the operations of councils are sent."""
+        version, member = {"version": self.council.version}, self.council.members.earliest("pk")
+        return {
+            "api.council.ask": {"about": "branch", "asked": "main", "agents": [self.agent.name]},
+            "api.council.hand_in": {"text": "# Walked"},
+            "api.council.vote": {"vote": "ship", "reason": "Walked."},
+            "api.council.close": version,
+            "api.council.void": version | {"reason": "Walked."},
+            "api.council.ask_again": {"member": member.pk, "version": member.version},
+            "api.council.take_in": {"member": member.pk},
         }
 
     @property
@@ -191,6 +234,8 @@ class Objects:
             "api.deployment.look_again": None,
             "api.deployment.cancel": version | reason,
             "api.deployment.stop": {"step": self.step.n} | reason,
+            "api.deployment.end_wait": {"step": self.step.n} | reason,
+            "api.deployment.waive": {"kind": "rehearsal", "plan_digest": self.deployment.plan_digest} | reason,
             "api.deployment.answer": {"interruption": self.interruption.pk, "choice": "retry"},
             "api.deployment.roll_back": version | reason,
             "api.service.add": {"name": "walked", "steps": [step]},
@@ -198,7 +243,13 @@ class Objects:
             "api.environment.add": {"name": "walked"},
             "api.environment.change": {"version": self.environment.version, "place": 2},
             "api.environment.hold": reason,
+            "api.freeze.plan": {name: value for name, value in frozen.typed().items() if name != "environment"},
+            "api.freeze.lift": {"version": self.freeze.version} | reason,
+            "api.deployment.override": {"freeze": self.freeze.pk, "plan_digest": ""} | reason,
+            "api.service.set_needs": {"version": self.service.version, "needs": []},
             "api.verdict.ask": {"asked": ""},
+            "api.webhook.ping": None,
+            "api.telling.again": None,
             "api.policy.set": {"number": 1, "severities": ["high"]},
             "api.release.hold": reason,
             "api.hold.lift": {"version": self.hold.version} | reason,
@@ -211,6 +262,10 @@ class Objects:
         return {
             "tickets.new": (Role.OPERATOR, {"project": mc, "title": "Walked", "body": "x"}),
             "reviews.new": (Role.OPERATOR, {"project": mc, "series": "walked", "text": "# x"}),
+            "councils.new": (
+                Role.OPERATOR,
+                {"project": mc, "about": "branch", "agents": self.agent.pk, "series": "walked"},
+            ),
             "findings.make_tickets": (Role.OPERATOR, {"finding": self.bare.pk}),
             "findings.all_tickets": (Role.OPERATOR, {"expected": 1}),
             "deployments.new": (
@@ -219,6 +274,7 @@ class Objects:
             ),
             "deployments.new_service": (Role.OWNER, SERVICE),
             "deployments.new_environment": (Role.OWNER, ENVIRONMENT),
+            "deployments.new_freeze": (Role.OWNER, frozen.typed()),
         }
 
 
@@ -261,11 +317,21 @@ def build() -> Objects:
         row=ImportRow.objects.get(review=review),
         bare=bare,
         decision=_asked(world, bare),
+        council=_council(world, agent),
         attachment=attachment,
         notification=_told(world, ticket),
         saved=SavedFilter.objects.create(user=getattr(world, TOLD), name="walked", query="state=open", shared=True),
         **_deployed(world),
     )
+
+
+def _council(world: World, agent: Agent) -> Council:
+    """One with a member who did not answer, and a vote."""
+    council = chambers.council(world.mc, [agent], [world.operator])
+    member, person = chambers.members(council)
+    chambers.hand_in(member, "", problem="It handed in no document.")
+    Vote.objects.create(member=person, ballot="ship", reason="Walked.")
+    return council
 
 
 def _asked(world: World, finding: Finding) -> Decision:
@@ -300,9 +366,20 @@ def _deployed(world: World) -> dict[str, Any]:
         "step": Step.objects.get(pk=step.pk),
         "release": release,
         "hold": holds.hold_release(release, reason="It hangs."),
+        "freeze": frozen.made(world, environment, deployment),
         "approval": approval,
         "interruption": interruption,
+        "telling": _told_outside(world),
     }
+
+
+def _told_outside(world: World) -> Telling:
+    """What an address was told, that did not take it."""
+    secrets.store("told", "canary-of-the-walk-too")
+    hook = webhooks.add(world.mc, form="generic", url="https://receiver.example/hook", secret="told")
+    telling = webhooks.ping(hook)
+    Telling.objects.filter(pk=telling.pk).update(state="failed", status=404, error="It was answered with status 404.")
+    return Telling.objects.get(pk=telling.pk)
 
 
 def _told(world: World, ticket: Any) -> Notification:
@@ -361,4 +438,6 @@ def _reviewed(world: World) -> tuple[Any, Finding]:
     assert Occurrence.objects.filter(finding=finding).exists()
     answers.make_tickets([finding])
     ActionItem.objects.create(review=review, n=1, text="Buy oil", line=7)
+    check = Check.objects.create(review=review, n=1, name="`make test`", outcome="passed", line=8)
+    verifying.allow(check, command="make test", allowed=True, by=world.owner)
     return review, finding

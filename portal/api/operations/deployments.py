@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, cast
 
 from django.db.models import Max
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Schema
 
-from deployments import gates, interruptions, requesting, steering
-from deployments.forms import REASON_CHARS
+from deployments import changes, gates, history, interruptions, lifting, queries, requesting, steering
+from deployments.conditions import Condition
+from deployments.forms import REASON_CHARS, DeploymentFilter
 from deployments.models import (
     Approval,
     ApprovalState,
@@ -23,13 +24,13 @@ from deployments.models import (
     Verdict,
 )
 from portal.api.doors import Unfit, operation, speak_for
+from portal.api.operations.changes import ChangesOut, changes_shown
 from portal.api.shapes import Paged, Seen, Strict, Versioned, moment, page, project_by_key
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
 from portal.core.models import User
 from tickets import policy
 from tickets.models import Project
-from tickets.queries import seen_by
 
 SHOWN: Final = 100
 Why = Annotated[Seen, Field(max_length=REASON_CHARS)]
@@ -79,13 +80,20 @@ class ReasonOut(Schema):
     lift: str
 
 
+class HoldsOut(ReasonOut):
+    # the page on which that is done
+    url: str
+
+
 class ConditionOut(Schema):
-    # approvals, hold or busy
+    # waiver, approvals, hold, freeze, soak, needs or busy
     kind: str
     met: bool
     text: str
     detail: str
+    # what would meet it, and the page on which that is done
     lift: str
+    url: str
 
 
 class GateOut(Schema):
@@ -96,7 +104,7 @@ class GateOut(Schema):
     go: bool
     # ship, ship_after or do_not_ship
     answer: str
-    reasons: list[ReasonOut]
+    reasons: list[HoldsOut]
     reasons_more: int
     conditions: list[ConditionOut]
 
@@ -104,10 +112,23 @@ class GateOut(Schema):
 class ApprovalOut(Schema):
     by: str
     state: str
-    # whether it is for the plan as it is now, by another than who asked
+    # whether it is for the plan as it is now, not too old, by another than who asked
     counts: bool
     reason: str
     at: str
+
+
+class StructureOut(Schema):
+    """What a migrate step's command printed of the database."""
+
+    # before or after
+    when: str
+    # SHA-256: equal where the structure is
+    digest: str
+    # of the one after: what differs from the one before
+    changes: str
+    # bytes that are not kept
+    cut: int
 
 
 class StepOut(Schema):
@@ -122,29 +143,34 @@ class StepOut(Schema):
     state: str
     exit_code: int | None
     message: str
+    # of a backup, and of a migration
+    verify: list[str]
+    structure: list[str]
+    # of an HTTP check
+    method: str
+    statuses: list[int]
+    contains: str
+    # of a wait, and of health
+    pause_seconds: int
+    soak_seconds: int
+    # goes after the first that it may have by itself, and that it had
+    retries: int
+    retried: int
+    # when its pause is over, or when it goes again
+    due_at: str | None
+    structures: list[StructureOut]
     started_at: str | None
     ended_at: str | None
 
 
 class InterruptionOut(Schema):
     number: int
+    # step; or gate: that closed before the step began
+    about: str
     step: int
     detail: str
     choices: list[str]
     opened_at: str
-
-
-class CommitOut(Schema):
-    commit: str
-    author: str
-    title: str
-
-
-class ChangesOut(Schema):
-    # since the release that stood there; the newest are named
-    commits: int = 0
-    newest: list[CommitOut] = []
-    tickets: list[str] = []
 
 
 class DeploymentWhole(DeploymentOut):
@@ -157,14 +183,26 @@ class DeploymentWhole(DeploymentOut):
     steps: list[StepOut]
     steps_more: int
     interruption: InterruptionOut | None
-    changes: ChangesOut
+    # null until it is prepared
+    changes: ChangesOut | None
 
 
-class Listing(Paged):
+class Narrowed(Strict):
+    """As the list of deployments is narrowed; what is left out narrows nothing."""
+
     project: str = Field("", max_length=10)
     service: str = Field("", max_length=60)
     environment: str = Field("", max_length=60)
     state: str = Field("", max_length=20)
+    # a part of the name of who asked for it
+    person: str = Field("", max_length=200)
+    # days in UTC, such as 2026-11-28: asked for from the one to the other
+    since: str = Field("", max_length=20)
+    until: str = Field("", max_length=20)
+
+
+class Listing(Narrowed, Paged):
+    """A page of it."""
 
 
 class AskIn(Strict):
@@ -216,7 +254,7 @@ def shown(row: Deployment) -> dict[str, Any]:
 
 
 def whole(row: Deployment) -> dict[str, Any]:
-    steps = list(row.steps.order_by("n")[: SHOWN + 1])
+    steps = list(row.steps.order_by("n").prefetch_related("structures")[: SHOWN + 1])
     interruption = interruptions.open_of(row)
     return brief(row) | {
         "allowed": steering.verbs(row),
@@ -228,19 +266,19 @@ def whole(row: Deployment) -> dict[str, Any]:
         "steps": [_step(step) for step in steps[:SHOWN]],
         "steps_more": max(0, row.steps.count() - SHOWN) if len(steps) > SHOWN else 0,
         "interruption": _interruption(interruption) if interruption else None,
-        "changes": row.changes,
+        "changes": changes_shown(changes.of(row)),
     }
 
 
 def _gate(row: Deployment) -> dict[str, Any] | None:
-    """While it waits, as it is now; afterwards the verdict that let it go, or did not."""
-    if row.state == DeploymentState.WAITING:
-        gate = gates.look(row)
-        return _verdict(gate.verdict, gate.conditions, gate.is_open)
-    return _verdict(row.verdict, [], row.verdict.go) if row.verdict else None
+    """While it waits, or is held there under way, as it is now; afterwards the verdict that let it go, or did not."""
+    gate = gates.asked_now(row)
+    if gate is not None:
+        return _verdict(row, gate.verdict, gate.conditions, gate.is_open)
+    return _verdict(row, row.verdict, [], row.verdict.go) if row.verdict else None
 
 
-def _verdict(verdict: Verdict, conditions: Sequence[gates.Condition], is_open: bool) -> dict[str, Any]:
+def _verdict(row: Deployment, verdict: Verdict, conditions: Sequence[Condition], is_open: bool) -> dict[str, Any]:
     names = ConditionOut.model_fields
     return {
         "open": is_open,
@@ -248,7 +286,7 @@ def _verdict(verdict: Verdict, conditions: Sequence[gates.Condition], is_open: b
         "policy": verdict.policy,
         "go": verdict.go,
         "answer": verdict.answer,
-        "reasons": verdict.reasons,
+        "reasons": [reason | {"url": lifting.url_of(reason, row)} for reason in verdict.reasons],
         "reasons_more": verdict.untold,
         "conditions": [{name: getattr(condition, name) for name in names} for condition in conditions],
     }
@@ -269,13 +307,19 @@ def _approvals(row: Deployment) -> list[dict[str, Any]]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    times = {"started_at": moment(step.started_at), "ended_at": moment(step.ended_at)}
-    return {name: getattr(step, name) for name in StepOut.model_fields} | times
+    times = {name: moment(getattr(step, name)) for name in ("started_at", "ended_at", "due_at")}
+    names = StepOut.model_fields.keys() - {*times, "structures"}
+    structures = [
+        {name: getattr(row, name) for name in StructureOut.model_fields}
+        for row in sorted(step.structures.all(), key=lambda row: row.pk)
+    ]
+    return {name: getattr(step, name) for name in names} | times | {"structures": structures}
 
 
 def _interruption(row: Interruption) -> dict[str, Any]:
     return {
         "number": row.pk,
+        "about": row.about,
         "step": row.step.n,
         "detail": row.detail or row.step.instructions,
         "choices": [str(choice) for choice in interruptions.choices_of(row)],
@@ -286,17 +330,24 @@ def _interruption(row: Interruption) -> dict[str, Any]:
 @operation("get", "/deployments", "api.deployments", SIGNED_IN, query=Listing, response=Deployments)
 def deployments(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """The deployments that the token's user sees, newest first."""
-    if listing.state and listing.state not in DeploymentState.values:
+    return page(queries.matching(request.user, wanted_of(listing)), listing, brief)
+
+
+def wanted_of(asked: Narrowed) -> dict[str, str]:
+    """What a filter asks for, by the form of the page. Raises ``Unfit``, with the name of what cannot be read."""
+    if asked.state and asked.state not in DeploymentState.values:
         raise Unfit("state", f"state is one of: {', '.join(DeploymentState.values)}.")
-    rows = Deployment.objects.select_related("service__project", "environment", "release__service")
-    named = {
-        "service__project__key": listing.project,
-        "service__name": listing.service,
-        "environment__name": listing.environment,
-        "state": listing.state,
-    }
-    rows = rows.filter(**{name: value for name, value in named.items() if value})
-    return page(seen_by(request.user, rows, "service__project"), listing, brief)
+    form = DeploymentFilter({name: getattr(asked, name) for name in Narrowed.model_fields})
+    if not form.is_valid():
+        name, problems = next(iter(form.errors.items()))
+        raise Unfit(name, " ".join(map(str, problems)))
+    return {name: form.cleaned_data.get(name) or "" for name in form.fields}
+
+
+@operation("get", "/deployments/export", "api.deployments.export", SIGNED_IN, query=Narrowed)
+def export(request: HttpRequest, asked: Query[Narrowed]) -> HttpResponse:
+    """The same as CSV, at most ``EXPORT_MAX_ROWS``; cut, its last line says so."""
+    return history.as_csv(queries.matching(request.user, wanted_of(asked)))
 
 
 @operation(

@@ -1,93 +1,36 @@
-"""Services, environments and policies of a project, and what stands where."""
+"""Environments and policies of a project, and what stands where."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from django.db import IntegrityError
 from django.http import HttpRequest
 from ninja import Field, Query, Schema
 from pydantic import StrictInt
 
-from deployments import holds, intake, places, verdicts
-from deployments.intake import BadCommand, BadStep, BadVariable, StepSpec
-from deployments.models import Environment, Hold, HoldState, Placement, Service
+from deployments import holds, intake, places, soaking, verdicts
+from deployments.intake import BadVariable
+from deployments.models import Environment, Hold, HoldState
 from portal.api.doors import Unfit, operation
-from portal.api.operations.releases import HoldIn, HoldOut, PlannedOut, hold_shown
-from portal.api.shapes import Flag, Paged, Strict, Versioned, moment, page, project_by_key
+from portal.api.operations.releases import HoldIn, HoldOut, hold_shown
+from portal.api.operations.stands import StandsOut, stands_in
+from portal.api.shapes import Flag, Paged, Strict, Versioned, page, project_by_key
 from portal.core.access import SIGNED_IN, Role, within
 from portal.core.doors import Found
 from portal.core.lifecycle import Refused
 from tickets.models import Project
 from tickets.queries import seen_by
 
-STANDING_SHOWN: Final = 1000
-COMMANDS: Final = ("command", "undo", "probe")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")]
-Arguments = list[str]
-Seconds = Annotated[StrictInt, Field(ge=0, le=86_400)]
 Order = Annotated[StrictInt, Field(ge=0, le=32_767)]
 People = Annotated[StrictInt, Field(ge=0, le=20)]
 Waiting = Annotated[StrictInt, Field(ge=1, le=2160)]
+Expiry = Annotated[StrictInt, Field(ge=0, le=2160)]
+Minutes = Annotated[StrictInt, Field(ge=0, le=40_320)]
 Validity = Annotated[StrictInt, Field(ge=1, le=720)]
 Number = Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
-
-
-class StepIn(Strict):
-    kind: Literal["command", "migrate", "restart", "health", "manual"]
-    name: str = Field(max_length=60)
-    # of command, migrate and restart
-    command: Arguments = []
-    undo: Arguments = []
-    probe: Arguments = []
-    # of health
-    url: str = Field("", max_length=300)
-    # of manual
-    instructions: str = Field("", max_length=2000)
-    # 0: the installation's own limit
-    wall_seconds: Seconds = 0
-    again: Flag = True
-
-
-class ServiceOut(Schema):
-    number: int
-    project: str
-    name: str
-    version: int
-
-
-class ServiceWhole(ServiceOut):
-    # in their order
-    steps: list[PlannedOut]
-
-
-class Services(Schema):
-    items: list[ServiceOut]
-    # pass as ``before`` for the next page; absent on the last
-    next: str | None = None
-
-
-class ServiceIn(Strict):
-    name: Name
-    steps: list[StepIn]
-
-
-class PipelineIn(Versioned):
-    steps: list[StepIn]
-
-
-class StandsOut(Schema):
-    service: str
-    # empty: nothing, or nobody knows since a deployment failed
-    release: str
-    release_number: int | None
-    commit: str
-    deployment: int
-    since: str
-    # when the service itself reported that commit
-    verified_at: str | None
 
 
 class EnvironmentOut(Schema):
@@ -116,9 +59,15 @@ class EnvironmentWhole(Schema):
     version: int
     place: int
     approvals_needed: int
+    # after them an approval counts no more; 0: it always does
+    approval_hours: int
+    # the environment in which a commit has to stand first, and for how long; empty: none
+    follows: str
+    soak_minutes: int
     on_failure: str
     wait_hours: int
     variables: dict[str, str]
+    migrations_rehearsed: bool
 
 
 class Settings(Strict):
@@ -126,9 +75,14 @@ class Settings(Strict):
 
     place: Order = 0
     approvals_needed: People = 0
+    approval_hours: Expiry = 0
+    follows: str = Field("", max_length=60)
+    soak_minutes: Minutes = 0
     on_failure: Literal["ask", "roll_back"] = "ask"
     wait_hours: Waiting = 72
     variables: dict[str, str] = {}
+    # a migration takes a backup, a rehearsal and a way back, or a waiver
+    migrations_rehearsed: Flag = False
 
 
 class EnvironmentIn(Settings):
@@ -150,6 +104,8 @@ class PolicyOut(Schema):
     # whether the project's checks must have passed; whether a waived finding holds as an open one
     checks: bool
     waived_holds: bool
+    # whether a council must have said ship of the very commit
+    council: bool
     valid_hours: int
 
 
@@ -161,6 +117,7 @@ class PolicyIn(Strict):
     categories: list[str] = Field([], max_length=intake.MOST_CATEGORIES)
     checks: Flag = False
     waived_holds: Flag = False
+    council: Flag = False
     valid_hours: Validity = verdicts.VALID_HOURS
 
 
@@ -171,125 +128,26 @@ class Listing(Paged):
 # Found ------------------------------------------------------------------------
 
 
-def find_service(number: int) -> Found | None:
-    rows = Service.objects.select_related("project")
-    found = rows.filter(pk=number).first() if number < 2**63 else None
-    return Found(found, found.project.scope) if found else None
-
-
 def find_environment(number: int) -> Found | None:
     rows = Environment.objects.select_related("project")
     found = rows.filter(pk=number).first() if number < 2**63 else None
     return Found(found, found.project.scope) if found else None
 
 
-# Services -----------------------------------------------------------------------
-
-
-def service_shown(row: Service) -> dict[str, Any]:
-    return {"number": row.pk, "project": row.project.key, "name": row.name, "version": row.version}
-
-
-def service_whole(row: Service) -> dict[str, Any]:
-    steps = row.pipeline.order_by("n").values(*PlannedOut.model_fields)
-    return service_shown(row) | {"steps": list(steps)}
-
-
-def fit_steps(asked: list[StepIn]) -> list[StepSpec]:
-    """What was sent, by the rules of the page. Raises ``Unfit``."""
-    try:
-        return intake.pipeline([_fit(f"steps.{place}", step) for place, step in enumerate(asked)])
-    except BadStep as problem:
-        raise Unfit("steps", str(problem)) from None
-
-
-def _fit(place: str, step: StepIn) -> StepSpec:
-    values = step.model_dump() | {"name": " ".join(step.name.split())}
-    for name in COMMANDS:
-        try:
-            # as a JSON list, which says every argument as it is
-            values[name] = intake.command(json.dumps(values[name])) if values[name] else []
-        except BadCommand as problem:
-            raise Unfit(f"{place}.{name}", str(problem)) from None
-    try:
-        return StepSpec(**values)
-    except BadStep as problem:
-        raise Unfit(f"{place}.{problem.field}", str(problem)) from None
-
-
-@operation("get", "/services", "api.services", SIGNED_IN, query=Listing, response=Services)
-def services(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
-    """The services that the token's user sees, newest first."""
-    rows = seen_by(request.user, Service.objects.select_related("project"))
-    return page(rows.filter(project__key=listing.project) if listing.project else rows, listing, service_shown)
-
-
-@operation(
-    "post",
-    "/projects/{key}/services",
-    "api.service.add",
-    within(Role.OWNER),
-    find=project_by_key,
-    response=ServiceWhole,
-)
-def add_service(request: HttpRequest, key: str, body: ServiceIn) -> dict[str, Any]:
-    """Another service, with its pipeline."""
-    project: Project = request.found  # type: ignore[attr-defined]
-    try:
-        return service_whole(places.add_service(project, name=body.name, steps=fit_steps(body.steps)))
-    except IntegrityError:
-        raise Refused(f"{key} has a service {body.name} already.") from None
-
-
-@operation(
-    "get",
-    "/services/{int:number}/pipeline",
-    "api.service",
-    within(Role.VIEWER),
-    find=find_service,
-    response=ServiceWhole,
-)
-def service(request: HttpRequest, number: int) -> dict[str, Any]:
-    return service_whole(request.found)  # type: ignore[attr-defined]
-
-
-@operation(
-    "post",
-    "/services/{int:number}/pipeline",
-    "api.service.change",
-    within(Role.OWNER),
-    find=find_service,
-    response=ServiceWhole,
-)
-def change_service(request: HttpRequest, number: int, body: PipelineIn) -> dict[str, Any]:
-    """Other steps in place of all that there are; releases that were made keep theirs."""
-    row: Service = request.found  # type: ignore[attr-defined]
-    return service_whole(places.change_pipeline(row, expected_version=body.version, steps=fit_steps(body.steps)))
-
-
 # Environments ---------------------------------------------------------------------
 
 
-def stands_shown(row: Placement) -> dict[str, Any]:
-    return {
-        "service": row.service.name,
-        "release": str(row.release or ""),
-        "release_number": row.release_id,
-        "commit": row.release.commit if row.release else "",
-        "deployment": row.deployment_id,
-        "since": moment(row.since),
-        "verified_at": moment(row.verified_at),
-    }
-
-
 def environment_whole(row: Environment) -> dict[str, Any]:
-    own = ("name", "version", "place", "approvals_needed", "on_failure", "wait_hours", "variables")
-    return {"number": row.pk, "project": row.project.key, **{name: getattr(row, name) for name in own}}
+    own = ("name", "version", "place", "approvals_needed", "approval_hours", "soak_minutes", "on_failure", "wait_hours")
+    said = {name: getattr(row, name) for name in (*own, "variables", "migrations_rehearsed")}
+    return {"number": row.pk, "project": row.project.key, "follows": row.follows.name if row.follows else "", **said}
 
 
-def fit_settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+def fit_settings(project: Project, asked: Mapping[str, Any], environment: Environment | None = None) -> dict[str, Any]:
     """What was sent, by the rules of the page. Raises ``Unfit``."""
     settings = dict(asked)
+    if "follows" in settings:
+        settings["follows"] = _followed(project, settings["follows"], environment)
     if "variables" in settings:
         given = settings["variables"]
         try:
@@ -301,24 +159,30 @@ def fit_settings(asked: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _followed(project: Project, name: str, environment: Environment | None) -> Environment | None:
+    if not name:
+        return None
+    found = Environment.objects.filter(project=project, name=name).first()
+    if found is None:
+        raise Unfit("follows", f"{project.key} has no environment {name}.", 422)
+    if problem := soaking.problem_of(environment, project, found):
+        raise Unfit("follows", problem, 422)
+    return found
+
+
 @operation("get", "/environments", "api.environments", SIGNED_IN, query=Listing, response=Environments)
 def environments(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any]:
     """What stands where, as far as the token's user sees it."""
-    rows = seen_by(request.user, Environment.objects.select_related("project"))
+    rows = seen_by(request.user, Environment.objects.select_related("project", "follows"))
     found = page(rows.filter(project__key=listing.project) if listing.project else rows, listing, lambda row: row)
     numbers = [row.pk for row in found["items"]]
     holding = Hold.objects.filter(environment__in=numbers, state=HoldState.HOLDING)
     holds_of = {row.environment_id: hold_shown(row) for row in holding}
-    placed = Placement.objects.filter(environment__in=numbers).select_related("service", "release__service")
-    first = list(placed.order_by("service__name", "pk")[: STANDING_SHOWN + 1])
-    stands: dict[int, list[dict[str, Any]]] = {}
-    for row in first[:STANDING_SHOWN]:
-        stands.setdefault(row.environment_id, []).append(stands_shown(row))
+    stands, more = stands_in(numbers)
     items = [
         environment_whole(row) | {"hold": holds_of.get(row.pk), "stands": stands.get(row.pk, [])}
         for row in found["items"]
     ]
-    more = placed.count() - STANDING_SHOWN if len(first) > STANDING_SHOWN else 0
     return found | {"items": items, "more": more}
 
 
@@ -333,7 +197,7 @@ def environments(request: HttpRequest, listing: Query[Listing]) -> dict[str, Any
 def add_environment(request: HttpRequest, key: str, body: EnvironmentIn) -> dict[str, Any]:
     """Another place to deploy to."""
     project: Project = request.found  # type: ignore[attr-defined]
-    settings = fit_settings(body.model_dump(exclude={"name"}))
+    settings = fit_settings(project, body.model_dump(exclude={"name"}))
     try:
         return environment_whole(places.add_environment(project, name=body.name, **settings))
     except IntegrityError:
@@ -363,7 +227,7 @@ def environment(request: HttpRequest, number: int) -> dict[str, Any]:
 def change_environment(request: HttpRequest, number: int, body: SettingsIn) -> dict[str, Any]:
     """Other settings; an old ``version`` is refused, and nothing is written."""
     row: Environment = request.found  # type: ignore[attr-defined]
-    settings = fit_settings(body.model_dump(exclude_unset=True, exclude={"version"}))
+    settings = fit_settings(row.project, body.model_dump(exclude_unset=True, exclude={"version"}), row)
     return environment_whole(places.change_environment(row, expected_version=body.version, **settings))
 
 
@@ -409,6 +273,7 @@ def set_policy(request: HttpRequest, key: str, body: PolicyIn) -> dict[str, Any]
         categories=intake.categories(body.categories),
         checks=body.checks,
         waived_holds=body.waived_holds,
+        council=body.council,
         valid_hours=body.valid_hours,
         expected_number=body.number,
     )

@@ -7,9 +7,10 @@ from typing import Any, Final, cast
 from django.http import HttpRequest
 from ninja import Schema
 
-from deployments import holds
+from deployments import holds, release_page
 from deployments.models import Environment, Hold, HoldState, Placement, Release
 from portal.api.doors import operation
+from portal.api.operations.changes import CostOut, WorkOut, cost_shown, work_shown
 from portal.api.operations.deployments import Why, WhyIn
 from portal.api.shapes import Strict, moment
 from portal.core.access import Role, within
@@ -31,6 +32,16 @@ class PlannedOut(Schema):
     instructions: str
     wall_seconds: int
     again: bool
+    # of backup; of migrate; of http (no statuses: 200); of wait; of health
+    verify: list[str] = []
+    structure: list[str] = []
+    method: str = ""
+    statuses: list[int] = []
+    contains: str = ""
+    pause_seconds: int = 0
+    soak_seconds: int = 0
+    # goes after the first, by itself
+    retries: int = 0
 
 
 class HoldOut(Schema):
@@ -50,6 +61,28 @@ class HoldIn(Strict):
     reason: Why
 
 
+class StayOut(Schema):
+    environment: str
+    deployment: int
+    verified: bool
+    since: str
+    # null: until now
+    until: str | None
+
+
+class DoorOut(Schema):
+    environment: str
+    stands: bool
+    # ship, ship_after or do_not_ship; empty where there was too much to look at
+    answer: str
+    findings: int
+    stale: bool | None
+    # what is in the way now: holds and freezes
+    holds: list[str]
+    # what its gate asks for besides
+    asks: list[str]
+
+
 class ReleaseOut(Schema):
     number: int
     project: str
@@ -66,8 +99,19 @@ class ReleaseOut(Schema):
     tickets: list[str]
     # by number; at most 100
     open_findings: list[int]
+    # of its steps; and whether the service's are the same today
+    pipeline_digest: str
+    pipeline_current: bool
+    # the release that was made before it; what it brings over that one, and what that cost
+    before: str
+    brings: WorkOut
+    cost: CostOut
     # where it stands now
     stands_in: list[str]
+    # where it stood and stands, the newest first
+    stays: list[StayOut]
+    # each environment, with what its gate would answer today; at most 12
+    doors: list[DoorOut]
     hold: HoldOut | None
 
 
@@ -112,9 +156,33 @@ def release(request: HttpRequest, number: int) -> dict[str, Any]:
         "steps": row.pipeline,
         "tickets": list(dict.fromkeys(merges)),
         "open_findings": row.open_findings[:SHOWN],
+        **_came(row),
+        "stays": [_stay(one) for one in release_page.stays_of(row).rows],
+        "doors": [_door(one) for one in release_page.doors_of(row).rows],
         "stands_in": list(stands.values_list("environment__name", flat=True)[:SHOWN]),
         "hold": held(release=row),
     }
+
+
+def _came(row: Release) -> dict[str, Any]:
+    pipeline, since = release_page.pipeline_of(row), release_page.since_before(row)
+    return {
+        "pipeline_digest": pipeline.digest,
+        "pipeline_current": pipeline.current,
+        "before": str(since.before or ""),
+        "brings": work_shown(since.work),
+        "cost": cost_shown(since.work.cost),
+    }
+
+
+def _stay(one: release_page.Stay) -> dict[str, Any]:
+    return one._asdict() | {"since": moment(one.since), "until": moment(one.until)}
+
+
+def _door(one: release_page.Door) -> dict[str, Any]:
+    now = {name: getattr(one.now, name) for name in ("answer", "findings", "stale")}
+    own = {name: getattr(one, name) for name in ("stands", "holds", "asks")}
+    return {"environment": one.environment.name, **now, **own}
 
 
 @operation(

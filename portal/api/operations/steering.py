@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from django.http import HttpRequest
 from ninja import Field
 from pydantic import StrictInt
 
-from deployments import approvals, interruptions, requesting, steering
+from deployments import approvals, interruptions, requesting, steering, waiving
 from deployments.forms import REASON_CHARS
 from deployments.models import Choice, Deployment, DeploymentState, Interruption
 from portal.api.doors import Unfit, operation
@@ -31,6 +31,12 @@ class ReasonIn(Strict):
 
 class StopIn(Strict):
     step: Place
+    reason: Why
+
+
+class WaiveIn(Strict):
+    kind: Literal["rehearsal", "one_way"]
+    plan_digest: str = Field(max_length=64)
     reason: Why
 
 
@@ -112,6 +118,36 @@ def stop(request: HttpRequest, number: int, body: StopIn) -> dict[str, Any]:
     """End the step of that number; then the deployment asks a person how it goes on."""
     row: Deployment = request.found  # type: ignore[attr-defined]
     steering.stop(row, step=body.step, reason=body.reason)
+    return shown(row)
+
+
+@operation(
+    "post",
+    "/deployments/{int:number}/end_wait",
+    "api.deployment.end_wait",
+    within(Role.RELEASER),
+    find=find_deployment,
+    response=DeploymentOut,
+)
+def end_wait(request: HttpRequest, number: int, body: StopIn) -> dict[str, Any]:
+    """End the pause of the step of that number; what comes after it comes now."""
+    row: Deployment = request.found  # type: ignore[attr-defined]
+    return shown(steering.end_wait(row, step=body.step, reason=body.reason))
+
+
+@operation(
+    "post",
+    "/deployments/{int:number}/waive",
+    "api.deployment.waive",
+    within(Role.RELEASER),
+    find=find_deployment,
+    response=DeploymentOut,
+)
+def waive(request: HttpRequest, number: int, body: WaiveIn) -> dict[str, Any]:
+    """Let the migrations of the plan of that digest go as they are; never by who asked for the deployment."""
+    row: Deployment = request.found  # type: ignore[attr-defined]
+    by = cast(User, request.user)
+    waiving.waive(row, body.kind, by=by, plan_digest=body.plan_digest, reason=body.reason)
     return shown(row)
 
 

@@ -16,7 +16,7 @@ sets ``expand = True`` or ``expand = False`` on the Migration class, and answers
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -45,11 +45,12 @@ def _only_adds(operation: Operation) -> bool:
     if not type(operation).__module__.startswith("django."):
         return False
     if isinstance(operation, AddField):
-        return _fills_itself(operation.field)
+        return fills_itself(operation.field)
     return isinstance(operation, _ONLY_ADD)
 
 
-def _fills_itself(field: models.Field[object, object]) -> bool:
+def fills_itself(field: models.Field[Any, Any]) -> bool:
+    """Whether a row that older code inserts has a value in it."""
     if field.many_to_many or field.generated or field.null:
         return True
     return getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED and not field.unique

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
+from django.apps import apps
+from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
@@ -53,6 +56,18 @@ def on_disk() -> dict[Key, Migration]:
     loader = MigrationLoader(None, load=False)
     loader.load_disk()
     return dict(loader.disk_migrations)
+
+
+def ours() -> frozenset[str]:
+    """The labels of this project's own apps."""
+    base = Path(settings.BASE_DIR)
+    paths = {config.label: Path(config.path) for config in apps.get_app_configs()}
+    return frozenset(
+        label
+        for label, path in paths.items()
+        # An environment may lie within the project's folder.
+        if path.is_relative_to(base) and "site-packages" not in path.relative_to(base).parts
+    )
 
 
 def code() -> Code:

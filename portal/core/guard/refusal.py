@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 import portal
-from portal.core.guard import wording
+from portal.core.guard import presence, wording
 from portal.core.guard.answer import Answer, Report, as_json, look
 from portal.core.guard.compare import Weight
 from portal.core.guard.entrances import announce
@@ -55,15 +56,21 @@ Application = Callable[[Scope, Receive, Send], Any]
 
 
 class Guarded:
-    """An ASGI application that becomes what ``build`` returns once the guard lets it."""
+    """An ASGI application that becomes what ``build`` returns once the guard lets it.
 
-    def __init__(self, build: Callable[[], Application]) -> None:
+    ``warm`` is waited for before it serves.
+    """
+
+    def __init__(self, build: Callable[[], Application], warm: Callable[[Any], Awaitable[None]] | None = None) -> None:
         self._build = build
+        self._warm = warm
         self._real: Application | None = None
         self._report: Report | None = None
         self._since = self._looked = timezone.now()
         self._next_look = 0.0
         self._looking = asyncio.Lock()
+        # Held here, so that it lives as long as the application.
+        self._presence: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -82,6 +89,7 @@ class Guarded:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
+                await self._leave()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
             try:
@@ -100,8 +108,18 @@ class Guarded:
                 report = await sync_to_async(self._look, thread_sensitive=False)()
                 self._next_look = time.monotonic() + LOOK_EVERY_SECONDS
                 if report.may_start:
-                    self._real = self._build()
+                    real = self._build()
+                    if self._warm is not None:
+                        await self._warm(real)
+                    self._real = real
+                    self._presence = asyncio.create_task(presence.stay())
         return self._real
+
+    async def _leave(self) -> None:
+        if self._presence is not None:
+            self._presence.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._presence
 
     def _look(self) -> Report:
         before, self._report = self._report, look()

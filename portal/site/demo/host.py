@@ -6,7 +6,8 @@ step asks the host instead, over a socket. The host is a machine in small:
 what ran when it stopped runs again when it starts, and no process outlives it.
 
 A request is one line of JSON, the answer a line for each thing done and a
-last one for how it ended. ``do`` is run, back, probe or clear.
+last one for how it ended. ``do`` is run, back, probe, once or clear; ``runs``
+names the recipe of an environment that is not there yet.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+from portal.site.demo import recipes, running
 from portal.site.demo.place import CannotRun, Place
 from portal.site.launching.lock import Held, Lock
 
@@ -40,7 +42,7 @@ class Host:
         """Run what ran before. What cannot run any more is said and left."""
         for name, known in self._read().items():
             try:
-                place = self._place(name)
+                place = self._place(name, known.get("runs", "harbour"))
                 await place.run(known["commit"], Path(known["folder"]), known["port"], _tell)
                 place.before = list(known["before"])
             except (CannotRun, KeyError, TypeError) as problem:
@@ -77,13 +79,17 @@ class Host:
             self.places.clear()
             self.state.unlink(missing_ok=True)
             return True
-        place, commit = self._place(str(asked["environment"])), str(asked["commit"])
+        place = self._place(str(asked["environment"]), str(asked.get("runs", "harbour")))
+        commit = str(asked["commit"])
         if asked["do"] == "probe":
             return place.commit == commit
         if asked["do"] == "back" and (place.commit != commit or not place.before):
             say(f"{commit[:9]} does not run here, or nothing ran before it.")
             return True
         folder, port = Path(str(asked["folder"])), int(asked["port"])
+        if asked["do"] == "once":
+            arguments = [str(argument) for argument in asked["arguments"]]
+            return await running.once(place.recipe, arguments, recipes.known(folder, commit, port), say)
         if asked["do"] == "back":
             await place.back(folder, port, say)
         else:
@@ -91,8 +97,8 @@ class Host:
         self._write()
         return True
 
-    def _place(self, name: str) -> Place:
-        return self.places.setdefault(name, Place(name))
+    def _place(self, name: str, runs: str) -> Place:
+        return self.places.setdefault(name, Place(name, runs))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

@@ -28,9 +28,9 @@ ALLOWED_PATHS: Final = ("harbour/", "migrations/", "README.md")
 ACTOR: Final = cause.Actor("command", "demo", "manage.py demo")
 
 
-def find() -> Project | None:
+def find(key: str = KEY) -> Project | None:
     """The demo's project, if it is loaded: history knows by whom a project was made."""
-    project = Project.objects.filter(key=KEY).first()
+    project = Project.objects.filter(key=key).first()
     if project is None or not Activity.objects.filter(subject=project.scope, verb=LOADED).exists():
         return None
     return project
@@ -53,10 +53,10 @@ def load() -> tuple[Project, bool]:
     return project, known is None
 
 
-def _owner() -> User:
+def owner_of(key: str) -> User:
     """Who owns it: the first admin. Raises ``Refused`` where it cannot be loaded."""
-    if Project.objects.filter(key=KEY).exists():
-        raise Refused(f"There is a project {KEY} that is not the demo's, and the demo needs that key.")
+    if Project.objects.filter(key=key).exists():
+        raise Refused(f"There is a project {key} that is not the demo's, and the demo needs that key.")
     most = settings.SOCKET_PATH_MAX_BYTES
     if len(str(folders.socket()).encode()) > most:
         raise Refused(f"DATA_DIR is too deep for the demo: the path of a socket in it would exceed {most} bytes.")
@@ -68,7 +68,7 @@ def _owner() -> User:
 
 def _make() -> Project:
     """All rows in one transaction: it is loaded, or it is not."""
-    owner = _owner()
+    owner = owner_of(KEY)
     with unit_of_work() as work:
         project = create_project(key=KEY, name=NAME, repository=str(folders.repository()), owner=owner)
         identifiers.raise_to(ProjectCounter, pk=project.pk, number=_last_number())

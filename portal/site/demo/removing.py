@@ -15,7 +15,7 @@ from portal.core.lifecycle import Refused
 from portal.core.models import Activity, Notification
 from portal.core.unit import UnitOfWork, unit_of_work
 from portal.live.models import Stream
-from portal.site.demo import folders, hosting, rows
+from portal.site.demo import folders, hosting, itself, rows
 from portal.site.demo.loading import ACTOR, KEY, LOADED, find
 from reviews.models import Review
 from tickets.models import Project, Ticket
@@ -23,6 +23,7 @@ from workers.models import Agent, AgentVersion, Breaker, Job, JobState, Lane, Tr
 
 REMOVED: Final = "demo.removed"
 NAMED: Final = 5
+_KEYS: Final = (KEY, itself.KEY)
 # What an agent may have about it and still be the demo's alone.
 _OWN_OF_AGENTS: Final = frozenset({Agent, AgentVersion, Breaker, Trial})
 
@@ -30,11 +31,11 @@ _OWN_OF_AGENTS: Final = frozenset({Agent, AgentVersion, Breaker, Trial})
 def remove() -> bool:
     """Whether there was something to remove. Raises ``Refused`` while a job of it runs."""
     with cause.acting(ACTOR):
-        project = find()
-        if project is not None:
-            with unit_of_work() as work:
+        projects = [project for project in map(find, _KEYS) if project is not None]
+        with unit_of_work() as work:
+            for project in projects:
                 _remove_rows(work, project)
-    there = project is not None or folders.folder().exists()
+    there = bool(projects) or folders.folder().exists()
     if there:
         # The host lets go of everything before its files go.
         hosting.ask(do="clear")
@@ -103,10 +104,10 @@ def _remove_agent(work: UnitOfWork, agent: Agent) -> bool:
 def _remove_files() -> None:
     """Again after a removal that was killed: nothing here asks which rows there were."""
     gone = [folders.folder()]
-    if not Project.objects.filter(key=KEY).exists():
-        data: Path = settings.DATA_DIR
-        gone += [data / "clones" / f"{KEY}.git", data / "clones" / f"{KEY}.lock", data / "homes" / f"checks-{KEY}"]
-        gone += [path for kind in ("workspaces", "homes") for path in (data / kind).glob(f"{KEY}-*")]
+    data: Path = settings.DATA_DIR
+    for key in set(_KEYS) - set(Project.objects.filter(key__in=_KEYS).values_list("key", flat=True)):
+        gone += [data / "clones" / f"{key}.git", data / "clones" / f"{key}.lock", data / "homes" / f"checks-{key}"]
+        gone += [path for kind in ("workspaces", "homes") for path in (data / kind).glob(f"{key}-*")]
     for path in gone:
         if path.is_dir():
             shutil.rmtree(path)

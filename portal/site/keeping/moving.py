@@ -30,7 +30,7 @@ TARGET: Final = "target"
 SOURCE: Final = "default"
 _ROWS: Final = 1000
 # What migrations write themselves. All but the first is replaced by the rows of the source.
-_OF_MIGRATIONS: Final = ("django_migrations", "django_content_type", "auth_permission", "core_appliedmigration")
+OF_MIGRATIONS: Final = ("django_migrations", "django_content_type", "auth_permission", "core_appliedmigration")
 _OPTIONS: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=30s"
 
 Say = Callable[[str], object]
@@ -104,7 +104,7 @@ def _refuse_unless_empty() -> None:
     target = connections[TARGET]
     with target.cursor() as cursor:
         for table in sorted(target.introspection.table_names(cursor)):
-            if table in _OF_MIGRATIONS:
+            if table in OF_MIGRATIONS:
                 continue
             cursor.execute(f"SELECT 1 FROM {target.ops.quote_name(table)} LIMIT 1")
             if cursor.fetchone():

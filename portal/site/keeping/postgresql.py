@@ -27,7 +27,7 @@ FILE: Final = "database.dump"
 _LOOK_SECONDS: Final = 0.5
 # A dump waits for nobody's ALTER TABLE for ever, and our own session may be idle for as long as it takes.
 _LOCK_WAIT: Final = "--lock-wait-timeout=30s"
-_OPTIONS: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=30s"
+OPTIONS: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=30s"
 _COPY: Final = re.compile(rb'COPY (?:"?\w+"?\.)?"?(\w+)"? \(.*\) FROM stdin;')
 _SHARED: Final = ("--no-owner", "--no-privileges")
 
@@ -78,7 +78,7 @@ class PostgresqlSnapshot:
 @contextlib.contextmanager
 def snapshot() -> Iterator[PostgresqlSnapshot]:
     """Raises ``Refused`` where the server does not answer, or its own programs are not here."""
-    with _session() as source:
+    with session() as source:
         major = source.info.server_version // 10_000
         # Before any work: both are needed, since what was written is read back.
         for program in ("pg_dump", "pg_restore"):
@@ -90,7 +90,7 @@ def snapshot() -> Iterator[PostgresqlSnapshot]:
 
 
 def refuse_unless_empty() -> None:
-    with _session() as found:
+    with session() as found:
         tables, functions = len(_tables(found)), len(_functions(found))
     if tables or functions:
         has = f"{tables} tables" if tables else f"{functions} functions"
@@ -117,9 +117,37 @@ def put_in(copy: Path) -> None:
             pass
 
 
+def fill(name: str) -> None:
+    """Bring a dump of this database into the new database ``name`` of the same server, without a file between.
+
+    Raises ``Refused``. If this process is killed, both programs end by their broken pipes.
+    """
+    major = _server_major()
+    dump = [str(programs.find("pg_dump", major)), "--format=custom", "--no-password", *_SHARED, _LOCK_WAIT]
+    restore = [str(programs.find("pg_restore", major)), "--exit-on-error", "--no-password", *_SHARED]
+    restore.append(f"--dbname={make_conninfo(dbname=name)}")
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            restore, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment()
+        )
+        assert process.stdin is not None
+        try:
+            # What ends early says why itself.
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe, _output(dump, lambda: None) as chunks:
+                for chunk in chunks:
+                    pipe.write(chunk)
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        if code:
+            said.seek(0)
+            raise Refused(f"pg_restore failed: {one_line(said.read(16_384).decode('utf-8', 'replace'))}")
+
+
 def take_out() -> None:
     """Undo ``put_in`` where the rest of a restore failed; the place was empty before. One that failed left nothing."""
-    with _session() as found:
+    with session() as found:
         for table in _tables(found):
             found.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
         for function in _functions(found):
@@ -128,7 +156,7 @@ def take_out() -> None:
 
 
 def live_counts() -> dict[str, int]:
-    with _session() as found:
+    with session() as found:
         return _counts(found)
 
 
@@ -151,9 +179,14 @@ def _rows_sent(chunks: Iterator[bytes]) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _session() -> Iterator[psycopg.Connection[Any]]:
+def session(name: str = "") -> Iterator[psycopg.Connection[Any]]:
+    """A connection of its own, without the bounds that requests have; to another database of the server by its name.
+
+    Raises ``Refused``.
+    """
+    stated = _parameters() | {"options": OPTIONS} | ({"dbname": name} if name else {})
     try:
-        found = psycopg.connect(**_parameters() | {"options": _OPTIONS}, autocommit=True)
+        found = psycopg.connect(**stated, autocommit=True)
     except psycopg.Error as error:
         raise Refused(f"DATABASE_URL: the database does not answer: {one_line(error)}") from None
     with contextlib.closing(found):
@@ -161,7 +194,7 @@ def _session() -> Iterator[psycopg.Connection[Any]]:
 
 
 def _server_major() -> int:
-    with _session() as found:
+    with session() as found:
         return found.info.server_version // 10_000
 
 

@@ -1,4 +1,4 @@
-"""Before a schema is migrated under rows: a backup, and the way back where it fails."""
+"""Before a schema is migrated under rows: a rehearsal, a backup, and the way back where it fails."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error as DatabaseFailure
 
-from portal.core import guard
+from portal.core import guard, limits
+from portal.core.guard import beside
+from portal.core.management.commands.migrate import OldCodeRuns
 from portal.site.keeping import backups, quiet, sqlite
 from portal.site.keeping.refusals import Refused, one_line
+from portal.site.rehearsing import copies, records, rounds
+from portal.site.rehearsing.rounds import Outcome
 
 Say = Callable[[str], object]
 
@@ -22,20 +27,31 @@ class MigrationFailed(Exception):
 
 
 def migrate(say: Say) -> None:
-    """Migrate; a database with rows is backed up first.
+    """Migrate; for a database with rows it is rehearsed first, and a backup made.
 
-    Raises ``Refused`` where that cannot be done, and nothing is migrated then;
+    Raises ``Refused`` where the rehearsal fails, no backup can be made, or
+    processes run that a migration would break: nothing is migrated then;
     ``MigrationFailed`` where a migration fails.
     """
-    backup = _backup(say) if settings.BACKUP_BEFORE_MIGRATE and _is_due() else None
+    due = _is_due()
+    if due:
+        _refuse_beside(say)
+    outcome = _rehearse(say) if due else None
+    backup = _backup(say) if settings.BACKUP_BEFORE_MIGRATE and due else None
     alone = backup is not None and not _at_work()
     try:
         call_command("migrate", interactive=False, verbosity=0)
+    except OldCodeRuns as found:
+        # Started since we looked; nothing was touched.
+        raise Refused(str(found)) from None
     except Exception as problem:
         # Whatever a migration raises; what it leaves is a database between two versions.
         if backup is None:
             raise
         raise MigrationFailed(_failed(problem, backup, alone)) from problem
+    if outcome is not None:
+        # Now there is a table for it, whatever was there before.
+        records.store(outcome)
 
 
 def _is_due() -> bool:
@@ -49,6 +65,42 @@ def _is_due() -> bool:
             return cursor.fetchone() is not None
     except DatabaseFailure:
         return False
+
+
+def _refuse_beside(say: Say) -> None:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    try:
+        beside.wait(connection, plan, say, limits.value("LEASE_SECONDS"))
+    except beside.OldCodeRuns as found:
+        raise Refused(f'{found} Or manage.py migrate --beside-old-code "why" first.') from None
+
+
+def _rehearse(say: Say) -> Outcome | None:
+    """What the rehearsal found, or nothing where there was none: then it says why. Raises ``Refused``."""
+    most = limits.value("REHEARSAL_MAX_BYTES")
+    if not most:
+        return None
+    try:
+        if (size := copies.room().size_bytes) > most:
+            say(
+                f"The migrations are not rehearsed: the database has {copies.spelled(size)}, more than"
+                f" {copies.spelled(most)} (REHEARSAL_MAX_BYTES). manage.py rehearse_migrations does it."
+            )
+            return None
+        say("The migrations are rehearsed on a copy first.")
+        outcome = rounds.rehearse(say)
+    except Refused as refusal:
+        say(f"The migrations are not rehearsed: {refusal}")
+        return None
+    say(records.text(outcome))
+    if outcome.passed:
+        return outcome
+    records.store(outcome)
+    raise Refused(
+        f"The migrations failed their rehearsal: {outcome.faults[0]} Nothing was migrated."
+        " REHEARSAL_MAX_BYTES=0 goes without one."
+    )
 
 
 def _backup(say: Say) -> Path:

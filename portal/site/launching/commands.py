@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from django.conf import settings
 
 POOLS = ("turns", "steps", "short")
-# What uvicorn would configure is configured by the settings: one form of log line, redacted.
-UVICORN_LOGGING = Path(__file__).with_name("uvicorn_logging.json")
 # Requests run in short-lived threads, so that only a pool keeps their connections.
 WEB_POOL_SIZE = "8"
 
 
 def web() -> list[str]:
-    grace = max(1, settings.LIMITS["GRACEFUL_STOP_SECONDS"] - 2)
-    return [
-        *(sys.executable, "-m", "uvicorn", "portal.asgi:application"),
-        *("--host", settings.HOST, "--port", str(settings.PORT)),
-        *("--ws", "websockets-sansio", "--ws-max-size", str(settings.LIMITS["SOCKET_FRAME_BYTES"])),
-        *("--ws-per-message-deflate", "false"),
-        *("--no-access-log", "--no-server-header", "--log-config", str(UVICORN_LOGGING)),
-        *("--timeout-graceful-shutdown", str(grace)),
-    ]
+    return [sys.executable, "-m", "portal.site.launching.web", settings.HOST, str(settings.PORT)]
 
 
 def worker(pool: str, number: int = 1) -> list[str]:

@@ -40,7 +40,9 @@ def web() -> Program:
 
     # uvicorn ends with 3 whenever its application cannot start, and that may pass;
     # a refused schema does not end web, which answers with the reason.
-    return replace(_program("web", commands.web(), ready=ready), final=frozenset({2}))
+    program = _program("web", commands.web(), ready=ready)
+    grace = program.grace + settings.LIMITS["WEB_DRAIN_SECONDS"]
+    return replace(program, final=frozenset({2}), grace=grace)
 
 
 def background() -> list[Program]:

@@ -33,6 +33,8 @@ class Program:
     ready: Callable[[], bool] = lambda: True
     # Exit codes that another start would only repeat: a bad setting, a refused schema.
     final: frozenset[int] = frozenset({2, 3})
+    # Where it runs, if not where its starter does.
+    folder: Path | None = None
 
 
 class Child:
@@ -50,7 +52,8 @@ class Child:
     def name(self) -> str:
         return self.program.name
 
-    def start(self) -> None:
+    def start(self, output: int | None = None) -> None:
+        """``output`` is where it writes, instead of where this process does."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -66,7 +69,10 @@ class Child:
                     *self.program.argv,
                 ],
                 env=self.program.environment,
+                cwd=self.program.folder,
                 stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )

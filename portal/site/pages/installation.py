@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from portal.core import guard
+from portal.core import draining, guard, revision
 from portal.core.access import ADMIN, PUBLIC, SIGNED_IN, is_admin
 from portal.core.doors import page
 from portal.core.guard import wording
 from portal.core.guard.compare import Weight
 from portal.live import streams
 from portal.site import health
+from portal.site.rehearsing import standing
 
 ROWS_SHOWN: Final = 100
 ORDER: Final = ("broken", "warning", "ok")
@@ -48,6 +49,7 @@ def _status(request: HttpRequest) -> dict[str, object]:
         "limits": limits,
         "changed": sum(value != limit.default for limit, value in limits),
         "version": health.release(),
+        "revision": revision.running().words,
     }
 
 
@@ -64,10 +66,12 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @page("installation.readyz", PUBLIC)
 def readyz(request: HttpRequest) -> JsonResponse:
-    missing = [check.name for check in health.ready()]
-    return JsonResponse(
-        {"status": "unready", "missing": missing} if missing else {"status": "ready"}, status=503 if missing else 200
-    )
+    """Whether this process is to be given requests, and which commit it runs; no commit where nobody knows."""
+    if draining.begun():
+        return JsonResponse({"status": "draining"}, status=503)
+    if missing := [check.name for check in health.ready()]:
+        return JsonResponse({"status": "unready", "missing": missing}, status=503)
+    return JsonResponse({"status": "ready", "commit": revision.running().commit or None})
 
 
 @page("installation.schema", ADMIN)
@@ -77,4 +81,4 @@ def schema(request: HttpRequest) -> HttpResponse:
     rows = list(wording.rows(report))
     shown = [Difference(TONES[weight], *cells) for weight, cells in rows[:ROWS_SHOWN]]
     context = {"report": report, "check": check, "rows": shown, "more": len(rows) - len(shown), "total": len(rows)}
-    return render(request, "portal/schema.html", context)
+    return render(request, "portal/schema.html", context | standing.context(report))

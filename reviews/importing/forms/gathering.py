@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ MAX_WARNINGS: Final = 200
 MAX_NOTED_LINES: Final = 1_000
 NAMED_LINES: Final = 20
 MAX_FINGERPRINTS: Final = 20
+PORTIONS: Final = 8
 OWN: Final = "content/1"
 
 Lines = tuple[int, int]
@@ -103,23 +105,37 @@ class Gathering:
         What several findings bear alike names none of them. Findings of the same content are counted in the order
         of their places, not of the document, so that the same results in another order get the same fingerprints.
         """
-        borne = Counter(pair for finding in self._findings for pair in set(finding.fingerprints))
-        shared = sum(1 for times in borne.values() if times > 1)
+        shared = self._shared()
         if shared:
-            self.note(f"{shared} fingerprint(s) stand on more than one finding and identify none of them.")
-        groups: dict[str, list[int]] = {}
-        for at, basis in enumerate(self._basis):
-            groups.setdefault(basis, []).append(at)
-        numbered: dict[int, int] = {}
-        for group in groups.values():
-            for nth, at in enumerate(sorted(group, key=self._order) if len(group) > 1 else group):
-                numbered[at] = nth
+            self.note(f"{len(shared)} fingerprint(s) stand on more than one finding and identify none of them.")
+        numbered = self._numbered()
         for at, finding in enumerate(self._findings):
-            telling = (pair for pair in sorted(set(finding.fingerprints)) if borne[pair] == 1)
-            own = (OWN, _digest(f"{self._basis[at]}\0{numbered[at]}"))
+            telling = (pair for pair in sorted(set(finding.fingerprints)) if pair not in shared)
+            own = (OWN, _digest(f"{self._basis[at]}\0{numbered.get(at, 0)}"))
             # In its place, for two lists of all findings would not fit beside a large document.
             self._findings[at] = replace(finding, fingerprints=(*telling, own)[-MAX_FINGERPRINTS:])
         return tuple(self._findings)
+
+    def _numbered(self) -> dict[int, int]:
+        """The number of each among those of the same content, but for the first: most are alone."""
+        first: dict[str, int] = {}
+        groups: dict[str, list[int]] = {}
+        for at, basis in enumerate(self._basis):
+            if first.setdefault(basis, at) != at:
+                groups.setdefault(basis, [first[basis]]).append(at)
+        del first
+        return {at: nth for group in groups.values() for nth, at in enumerate(sorted(group, key=self._order))}
+
+    def _shared(self) -> set[tuple[str, str]]:
+        """What several findings bear. Looked for name by name: a table of all would not fit beside a large document."""
+        shared: set[tuple[str, str]] = set()
+        for portion in range(PORTIONS):
+            borne: set[tuple[str, str]] = set()
+            for finding in self._findings:
+                own = {pair for pair in finding.fingerprints if hash(pair[0]) % PORTIONS == portion}
+                shared |= own & borne
+                borne |= own
+        return shared
 
     def _order(self, at: int) -> tuple[object, ...]:
         finding = self._findings[at]
@@ -148,7 +164,7 @@ class Gathering:
 
 def fingerprint(name: str, value: str) -> tuple[str, str]:
     """A fingerprint as it is kept: a long value by its digest."""
-    return clipped(name, 100), value if len(value) <= 200 else f"sha256:{_digest(value)}"
+    return sys.intern(clipped(name, 100)), value if len(value) <= 200 else f"sha256:{_digest(value)}"
 
 
 def digest_of(data: bytes) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from reviews.importing.forms.gathering import Gathering, Lines, fingerprint
@@ -28,6 +30,7 @@ from reviews.importing.model import ParsedFinding, Severity, Status
 
 MAX_TITLE: Final = 300
 MAX_BODY: Final = 4_000
+REMEMBERED: Final = 1_000
 
 _LEVELS: Final[dict[str, Severity]] = {"error": "high", "warning": "medium", "note": "low", "none": "info"}
 _LEFT_OUT: Final = {
@@ -102,18 +105,18 @@ def _add(result: Mapping[str, Any], read: _Read, run: Run, gathering: Gathering)
             title=read.title,
             line_start=read.lines[0],
             line_end=read.lines[1],
-            reason=f"a result of {run.tool}" + (f" in run {run.number}" if run.number > 1 else ""),
+            reason=sys.intern(f"a result of {run.tool}" + (f" in run {run.number}" if run.number > 1 else "")),
             confidence=1.0,
             severity=severity,
-            severity_as_written=written,
-            category=category or None,
+            severity_as_written=sys.intern(written) if written else None,
+            category=sys.intern(category) if category else None,
             files=files,
             status=status,
             status_reason=reason or None,
             body=_body(result, read, related, run),
             fields=_fields(result, read, found, tuple(dict.fromkeys(taxa)), run),
             fingerprints=_fingerprints(result, run.tool),
-            rule=read.rule_id or None,
+            rule=sys.intern(read.rule_id) if read.rule_id else None,
         ),
         basis="\0".join(
             (
@@ -240,7 +243,13 @@ def _fields(
         ("Where", ", ".join(dict.fromkeys(place.logical for place in found if place.logical))),
         ("More", read.rule.help_uri if read.rule else ""),
     )
-    return tuple((label, clipped(value, 600)) for label, value in pairs if value)
+    return _once(tuple((label, clipped(value, 600)) for label, value in pairs if value))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _once(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Results of one rule share them, for of a large document each must not have its own."""
+    return pairs
 
 
 def _fingerprints(result: Mapping[str, Any], tool: str) -> tuple[tuple[str, str], ...]:

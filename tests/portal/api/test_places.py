@@ -169,6 +169,7 @@ def test_a_policy_is_set_over_the_one_that_was_read(call: Call, world: World) ->
         "categories": [],
         "checks": False,
         "waived_holds": False,
+        "council": False,
         "valid_hours": 24,
     }
     sent = {"number": 0, "severities": ["high", "critical", "high"], "valid_hours": 4}

@@ -20,6 +20,8 @@ from tests.tickets import build
 from tickets import attachments
 from tickets.models import Attachment, Ticket
 
+LAST = "0005_rehearsals_and_web_processes"
+
 
 @dataclass
 class Places:
@@ -73,6 +75,15 @@ def attach(ticket: Ticket, content: bytes) -> Attachment:
     owner = User.objects.get(email="operator@example.org")
     made, _ = attachments.receive(ticket, SimpleUploadedFile("kept.txt", content), uploader=owner)
     return made
+
+
+def undo_last() -> None:
+    """The database as it was before the last migration of the core, on which nothing stands."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE core_rehearsal")
+        cursor.execute("DROP TABLE core_webprocess")
+        for table in ("django_migrations", "core_appliedmigration"):
+            cursor.execute(f"DELETE FROM {table} WHERE app = 'core' AND name = %s", [LAST])
 
 
 def files(folder: Path) -> dict[str, bytes]:

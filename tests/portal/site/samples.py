@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from deployments.models import Deployment, Environment, PipelineStep, Service, Verdict
+from portal.core.models import Rehearsal, WebProcess
 from reviews.models import ActionItem, Check, Finding, Fingerprint, ImportRow, Occurrence, Review, Series
 from tests.factories import World
 from tickets.models import Attachment, Delivery, KeyAlias, Message, Ticket, TicketState, Turn, Workspace
@@ -35,6 +36,28 @@ def one_of_each(world: World, n: int) -> None:
     _conversation(world, n, ticket, version)
     _reviews(world, n)
     _deployment(world, n)
+    _rehearsal(n)
+
+
+def _rehearsal(n: int) -> None:
+    Rehearsal.objects.create(
+        version="0.1.0",
+        commit="c0ffee" * 6 + "c0ff",
+        fingerprint="0123456789ab",
+        engine="sqlite",
+        steps=[f"tickets.000{n + 1}_later", "core.0005_rehearsals_and_web_processes"],
+        result="failed",
+        faults=["Back, core_user.name has other values."],
+        losses=[
+            {"way": "back", "table": "tickets_question", "column": "kept_label", "rows": 12},
+            {"way": "back", "table": "core_rehearsal", "column": "", "rows": 0},
+        ],
+        tables=80,
+        rows=12_345,
+        size_bytes=1_500_000,
+        seconds=4.2,
+    )
+    WebProcess.objects.create(name=f"web@host:{n}:1", host="host", pid=n + 1, version="0.1.0", schema="0123456789ab")
 
 
 def _jobs(world: World, n: int, now: datetime) -> None:

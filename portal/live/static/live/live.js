@@ -19,6 +19,7 @@ const POLL_AFTER_MS = 5_000;
 const POLL_EVERY_MS = 5_000;
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 5_000;
+const RESTARTS = 1012;
 const SIGNED_OUT = 4403;
 
 const streams = new Map(); // name -> {cursor, state: "new" | "asked" | "following" | "refused"}
@@ -197,8 +198,10 @@ function lost(code) {
     return;
   }
   const pause = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** failures);
+  // One process goes and another is there: at once, but not all pages in the same moment.
+  const soon = code === RESTARTS && !failures;
   failures = Math.min(failures + 1, 10);
-  retryTimer = setTimeout(connect, Math.max(RETRY_FIRST_MS, later(pause)));
+  retryTimer = setTimeout(connect, soon ? Math.random() * RETRY_FIRST_MS : Math.max(RETRY_FIRST_MS, later(pause)));
   showBadge();
 }
 

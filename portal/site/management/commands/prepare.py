@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from portal.core.guard import stand_guard
 from portal.site.keeping import upgrading
 from portal.site.keeping.refusals import Refused
-from portal.site.launching import doors, first_admin
+from portal.site.launching import collecting, doors, first_admin
 from workers import schedules
 
 
@@ -33,7 +29,7 @@ class Command(BaseCommand):
         self._migrate()
         # No migration is due, and still the structure may not be the code's: a hand changed it, or the code is older.
         stand_guard("prepare")
-        _collect_static()
+        collecting.collect()
         first_admin.ensure()
         schedules.make_standing()
 
@@ -46,23 +42,3 @@ class Command(BaseCommand):
         except upgrading.MigrationFailed as failed:
             self.stderr.write(f"shiproom: {failed}")
             raise SystemExit(1) from None
-
-
-def _collect_static() -> None:
-    """Collect where any source changed: compressing all of them takes seconds at every start."""
-    stamp = Path(settings.STATIC_ROOT) / ".collected"
-    digest = _static_digest()
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
-        return
-    call_command("collectstatic", interactive=False, verbosity=0)
-    stamp.write_text(digest, encoding="ascii")
-
-
-def _static_digest() -> str:
-    found = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
-    for finder in get_finders():
-        for name, storage in finder.list([]):
-            path = Path(storage.path(name))
-            state = path.stat()
-            found.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
-    return found.hexdigest()

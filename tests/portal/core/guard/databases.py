@@ -39,11 +39,11 @@ class Database:
         data = {"DATABASE_URL": self.url, "DATA_DIR": str(self.folder), "DJANGO_SETTINGS_MODULE": "portal.settings"}
         return {**os.environ, **data, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
-    def run(self, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """A process of its own, with the environment and ``more`` variables."""
+    def run(self, *argv: str, within: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+        """A process of its own, with the environment and ``more`` variables; its code is that in the folder."""
         environment = self.environment | more
         return subprocess.run(
-            argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110
+            argv, cwd=within, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110
         )
 
     def manage(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +60,19 @@ class Database:
                 for statement in statements:
                     connection.execute(statement)
                 connection.commit()
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """This database as the one that this process works with."""
+        default = connections["default"]
+        before = default.settings_dict["NAME"]
+        default.close()
+        default.settings_dict["NAME"] = name_of(self.url)
+        try:
+            yield
+        finally:
+            default.close()
+            default.settings_dict["NAME"] = before
 
     @contextlib.contextmanager
     def connected(self, alias: str = "own") -> Iterator[BaseDatabaseWrapper]:

@@ -125,6 +125,40 @@ def test_ahead_by_anything_else_refuses(own: Database, kind: str) -> None:
     assert f"python manage.py migrate tickets {last}" in [step.command for step in report.mend]
 
 
+def test_a_faked_migration_is_found_by_what_it_did_not_do(own: Database) -> None:
+    """As after ``migrate --fake``: the record says that it ran, and the structure says that it did not."""
+    last = "0005_rehearsals_and_web_processes"
+    own.execute("DROP TABLE core_webprocess", "DROP TABLE core_rehearsal")
+    own.execute(f"DELETE FROM django_migrations WHERE app = 'core' AND name = '{last}'")
+    assert judged(own).code == "schema_behind"
+    now = "now()" if own.engine == "postgresql" else "datetime('now')"
+    own.execute(f"INSERT INTO django_migrations (app, name, applied) VALUES ('core', '{last}', {now})")
+    report = judged(own)
+    assert (report.answer, report.code) == (Answer.REFUSE, "schema_drift")
+    assert [row.place for row in report.refusals] == ["core_rehearsal", "core_webprocess"]
+
+
+def test_a_migration_whose_file_was_deleted_is_found(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its manifest still there, the code contradicts itself; with an older one, the database is newer than it."""
+    known = history.code().migrations
+    gone = ("core", "0005_rehearsals_and_web_processes")
+    monkeypatch.setattr(history, "code", lambda: history.Code({k: v for k, v in known.items() if k != gone}))
+    report = judged(own)
+    assert (report.answer, report.code) == (Answer.REFUSE, "manifest_stale")
+    assert f"{gone[0]}.{gone[1]}" in report.sentence
+    written = manifest.load(own.engine)
+    older = manifest.Manifest(
+        written.structure.only(written.structure.tables.keys() - {"core_rehearsal", "core_webprocess"}),
+        written.apps,
+        written.migrations - {gone},
+    )
+    monkeypatch.setattr(manifest, "load", lambda vendor: older)
+    report = judged(own)
+    assert (report.answer, report.code) == (Answer.BANNER, "schema_ahead_expand")
+    own.execute(f"UPDATE core_appliedmigration SET kind = 'contract' WHERE app = 'core' AND name = '{gone[1]}'")
+    assert (judged(own).answer, judged(own).code) == (Answer.REFUSE, "schema_ahead")
+
+
 def test_an_extra_index_only_warns_unless_it_refuses_rows(own: Database) -> None:
     own.execute("CREATE INDEX by_hand ON tickets_project (name)")
     report = judged(own)
