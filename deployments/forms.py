@@ -150,6 +150,12 @@ class RollBackForm(Versioned):
     reason = reason("Why it goes back")
 
 
+class TakeForm(Versioned):
+    """Has the interruption in hand that the page shows."""
+
+    name = "take"
+
+
 class AnswerForm(Form):
     """How an interrupted deployment goes on: one of the buttons, and words where the record takes them."""
 

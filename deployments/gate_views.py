@@ -10,11 +10,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from deployments import approvals, interruptions, queries, requesting, steering, views, waiving
-from deployments.forms import AnswerForm, ApproveForm, CancelForm, EndWaitForm, RollBackForm, StopForm, WaiveForm
+from deployments.forms import (
+    AnswerForm,
+    ApproveForm,
+    CancelForm,
+    EndWaitForm,
+    RollBackForm,
+    StopForm,
+    TakeForm,
+    WaiveForm,
+)
 from deployments.models import Approval, Choice, Deployment, DeploymentState, Interruption
 from portal.core.access import Role, within
 from portal.core.doors import Found, page
 from portal.core.lifecycle import Refused
+from portal.core.models import User
 from tickets.fields import HIGHEST_ID, Form
 
 RELEASER: Final = within(Role.RELEASER)
@@ -151,6 +161,17 @@ def find_interruption(number: int, interruption: int) -> Found | None:
         return None
     row.deployment = found.object
     return Found(row, found.scope)
+
+
+@page("deployments.take", RELEASER, find=find_interruption, methods=("POST",))
+def take(request: HttpRequest, found: Interruption, number: int, interruption: int) -> HttpResponse:
+    """Have it in hand; whoever had it before is named on the page that was seen."""
+
+    def act(asked: dict[str, Any]) -> object:
+        by: User = request.user  # type: ignore[assignment]
+        return interruptions.take(found, by=by, expected_version=asked["expected_version"])
+
+    return _act(request, found.deployment, TakeForm(request.POST), act, "You have it in hand.")
 
 
 @page("deployments.answer", RELEASER, find=find_interruption, methods=("POST",))

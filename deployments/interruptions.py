@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import Q
+
 from deployments import gates, rollout
 from deployments.models import (
     Asks,
@@ -13,8 +17,8 @@ from deployments.models import (
     StepState,
 )
 from deployments.transitions import DEPLOYMENT, INTERRUPTION, STEP
-from portal.core.clock import Wall
-from portal.core.lifecycle import Refused
+from portal.core.clock import Wall, now
+from portal.core.lifecycle import Refused, amend
 from portal.core.models import User
 from portal.core.unit import unit_of_work
 
@@ -38,10 +42,26 @@ def choices_of(interruption: Interruption) -> list[Choice]:
     return [*found, Choice.FAIL]
 
 
+def take(interruption: Interruption, *, by: User, expected_version: int) -> Interruption:
+    """Have it in hand from now on, also in the place of somebody else. Raises ``Refused`` or ``Stale``."""
+    if interruption.state != InterruptionState.OPEN:
+        raise Refused(f"{interruption.answered_label} has answered it already.")
+    if interruption.owner_id == by.pk:
+        return interruption
+    owned: dict[str, Any] = {"owner": by, "owner_label": str(by)[:254], "owned_at": now()}
+    return amend(interruption, INTERRUPTION, "taken", expected_version=expected_version, **owned)
+
+
 def answer(interruption: Interruption, choice: str, *, by: User, reason: str = "") -> Interruption:
-    """Go on as ``choice`` says. Raises ``Refused`` where it was answered already, or does not fit."""
+    """Go on as ``choice`` says; whom nobody was before is its owner then.
+
+    Raises ``Refused`` where it was answered already, somebody else has it in
+    hand, or the choice does not fit.
+    """
     if choice not in choices_of(interruption):
         raise Refused("That is no answer to this interruption.")
+    if interruption.owner_id not in {None, by.pk}:
+        raise Refused(f"{interruption.owner_label} has it in hand. Take it over first, if it is yours to decide.")
     if choice in REASONED and not reason.strip():
         raise Refused("Say why: it goes into the record of the deployment.")
     deployment, step = interruption.deployment, interruption.step
@@ -54,8 +74,12 @@ def answer(interruption: Interruption, choice: str, *, by: User, reason: str = "
             interruption,
             "answer",
             reason=reason,
+            # Nobody has taken it over since it was looked at.
+            where=Q(owner=None) | Q(owner=by),
             choice=choice,
             note=reason[:500],
+            owner=by,
+            owner_label=str(by)[:254],
             answered_by=by,
             answered_label=str(by)[:254],
             answered_at=Wall(),

@@ -66,6 +66,7 @@ urlpatterns = [
     path("<int:number>/end-wait/", gate_views.end_wait, name="deployment_end_wait"),
     path("<int:number>/stop/", gate_views.stop, name="deployment_stop"),
     path("<int:number>/interruptions/<int:interruption>/", gate_views.answer, name="interruption_answer"),
+    path("<int:number>/interruptions/<int:interruption>/take/", gate_views.take, name="interruption_take"),
     path("<int:number>/rollback/", gate_views.roll_back, name="deployment_roll_back"),
     path("<int:number>/steps/<int:n>/output.txt", views.step_output, name="step_output"),
     path("<int:number>/steps/<int:n>/output/", views.step_output_fragment, name="step_output_fragment"),

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django
+import structlog
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -19,6 +20,8 @@ django.setup(set_prefix=False)
 
 # It names models, and apps are set up first.
 from portal.core.guard.refusal import Guarded  # noqa: E402
+
+log = structlog.get_logger(__name__)
 
 
 def build() -> ProtocolTypeRouter:
@@ -70,7 +73,11 @@ async def warm(application: ProtocolTypeRouter) -> None:
     async def send(message: Any) -> None:
         pass
 
-    await application(scope, receive, send)
+    try:
+        await application(scope, receive, send)
+    except Exception:
+        # Without its static files no page can be made, and whoever asks is told: that is no reason to answer nothing.
+        log.exception("first_page_failed")
 
 
 # Now: later the files may be those of another commit.

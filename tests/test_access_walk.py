@@ -61,7 +61,6 @@ COUNTED = (
     "reviews_review",
     "reviews_council",
     "deployments_deployment",
-    "deployments_freeze",
     "deployments_service",
     "deployments_environment",
 )

@@ -31,6 +31,10 @@ class Why(Versioned):
     reason = why(required=True)
 
 
+class Take(Versioned):
+    """``expected_version`` pins who had it: somebody else may have taken it meanwhile."""
+
+
 class Explained(Form):
     """A reason, of a row that has no version."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from deployments import holds
+from deployments import holds, interruptions
 from deployments.admin import asking
 from deployments.admin.deployments import answer
 from deployments.forms import Placed
@@ -30,6 +30,7 @@ from deployments.models import (
 )
 from portal.core.adminsite import Record, Rows
 from portal.core.deeds import Deed
+from portal.core.models import User
 from tickets.models import Merge
 
 LISTED = 50
@@ -49,6 +50,12 @@ class Holds(Rows):
 def hold_release(release: Release, asked: dict[str, Any], request: HttpRequest) -> str:
     made = holds.hold_release(release, reason=asked["reason"])
     return f"{release} is held: {made.reason}"
+
+
+def take(interruption: Interruption, asked: dict[str, Any], request: HttpRequest) -> str:
+    by = cast(User, request.user)
+    interruptions.take(interruption, by=by, expected_version=asked["expected_version"])
+    return "You have it in hand."
 
 
 def is_held(release: Release) -> bool:
@@ -224,11 +231,13 @@ class InterruptionPage(Record):
             lambda row: row.state == InterruptionState.OPEN,
             fit=asking.fit_answer,
         ),
+        Deed("take", "Take in hand", asking.Take, take, lambda row: row.state == InterruptionState.OPEN),
     )
 
     def standing(self, row: Interruption) -> str:
         if row.state == InterruptionState.OPEN:
-            return f"{row.step.name} waits for a person: {row.detail or row.step.instructions}"
+            who = row.owner_label or "a person"
+            return f"{row.step.name} waits for {who}: {row.detail or row.step.instructions}"
         return f"{row.answered_label} answered: {row.get_choice_display()}. {row.note}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Interruption]:

@@ -252,6 +252,12 @@ class Interruption(Tracked):
     about = models.CharField(max_length=10, choices=Asks, default=Asks.STEP, db_default=Asks.STEP, editable=False)
     detail = models.CharField(max_length=500, blank=True, editable=False)
     opened_at = models.DateTimeField(db_default=Now(), editable=False)
+    # who has it in hand: nobody else answers it before they take it over
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", editable=False
+    )
+    owner_label = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    owned_at = models.DateTimeField(null=True, editable=False)
     choice = models.CharField(max_length=10, choices=Choice, blank=True, editable=False)
     note = models.CharField(max_length=500, blank=True, editable=False)
     answered_by = models.ForeignKey(

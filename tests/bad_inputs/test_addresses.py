@@ -97,6 +97,8 @@ BAD = {
     "half a character": ("a\ud800b", {400}),
     "unseen": ("\u3164\u200b", {400, 404, 409, 422}),
 }
+# Its text is a document, which may be longer than that.
+DOCUMENT = "api.council.hand_in"
 BAD |= {"long": ("x" * 200_001, {400, 404, 413, 422}), "no text": (["x"], {400}), "a question": ({"$ne": 1}, {400})}
 
 
@@ -105,6 +107,8 @@ def test_no_text_of_any_operation_is_stored_that_a_page_would_refuse(sender: Sen
     value, wanted = BAD[bad]
     before, found = Activity.objects.count(), []
     for route in all_routes():
+        if bad == "long" and route.operation and route.operation.name == DOCUMENT:
+            continue
         body = sender.objects.bodies.get(route.operation.name) if route.operation else None
         for name, good in (body or {}).items():
             # A ticket may be without a body; a file whose name nobody sees gets one.

@@ -36,7 +36,7 @@ def post(browser: Any, deployment: Deployment, deed: str, **sent: Any) -> tuple[
 def test_each_takes_a_releaser(world: World, sign_in: SignIn, waits: Deployment) -> None:
     asks = waits.interruptions.create(step=waits.steps.first(), state="open")
     given = Approval.objects.create(deployment=waits, approver=world.owner, target_digest="0", state="given")
-    deeds = [*DEEDS, f"interruptions/{asks.pk}", f"approvals/{given.pk}/withdraw"]
+    deeds = [*DEEDS, f"interruptions/{asks.pk}", f"interruptions/{asks.pk}/take", f"approvals/{given.pk}/withdraw"]
     for deed in deeds:
         for role in ("viewer", "operator", "reviewer"):
             assert post(sign_in(getattr(world, role)), waits, deed)[0] == 403, (deed, role)
@@ -176,6 +176,35 @@ def test_what_is_no_answer_is_refused_and_the_words_stay(
     assert status in {409, 422} and sent["reason"] in page
     assert sentence in page or "The form was damaged on its way." in page
     assert pages.again(deployment).state == "interrupted"
+
+
+def test_an_interruption_is_one_persons_in_hand_until_another_takes_it_over(world: World, sign_in: SignIn) -> None:
+    deployment = pages.interrupted(pages.place(world.mc).ask(world.releaser))
+    asks = deployment.interruptions.get()
+    address, seen = f"interruptions/{asks.pk}", asks.version
+    assert "Nobody has it in hand yet." in sign_in(world.viewer).get(deployment.get_absolute_url()).content.decode()
+    status, page = post(sign_in(world.releaser), deployment, f"{address}/take", expected_version=seen)
+    assert status == 302 and "Releaser</bdi></b> has it in hand" in page and "Take it over" not in page
+    # Another tab of somebody else, in which nobody had it: neither taken nor answered over the head of who has it.
+    owner = sign_in(world.owner)
+    assert post(owner, deployment, f"{address}/take", expected_version=seen)[0] == 409
+    status, page = post(owner, deployment, address, choice="retry", reason="I know it.")
+    assert status == 409 and "Releaser has it in hand. Take it over first" in page and "I know it." in page
+    asks.refresh_from_db()
+    assert post(owner, deployment, f"{address}/take", expected_version=asks.version)[0] == 302
+    assert post(sign_in(world.releaser), deployment, address, choice="retry")[0] == 409
+    assert post(owner, deployment, address, choice="retry")[0] == 302
+    asks.refresh_from_db()
+    assert (asks.owner, asks.answered_by) == (world.owner, world.owner)
+    assert post(owner, deployment, f"{address}/take", expected_version=asks.version)[0] in {302, 409}
+
+
+def test_who_answers_what_nobody_had_in_hand_had_it_then(world: World, sign_in: SignIn) -> None:
+    deployment = pages.interrupted(pages.place(world.mc).ask(world.releaser))
+    asks = deployment.interruptions.get()
+    assert post(sign_in(world.releaser), deployment, f"interruptions/{asks.pk}", choice="retry")[0] == 302
+    asks.refresh_from_db()
+    assert asks.owner == world.releaser
 
 
 def test_an_answer_to_an_earlier_interruption_is_none_to_the_next(world: World, sign_in: SignIn) -> None:

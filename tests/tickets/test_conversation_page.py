@@ -253,7 +253,7 @@ def test_what_the_page_costs_does_not_depend_on_how_much_was_said(
         conversation.acknowledge(turn)
         conversation.said(turn, "Done.")
     assert [counted(browser, url_of(ticket, rest)) for rest in ("", "fragment/", "rail/", "history/")] == few
-    assert few[0] <= 27, few
+    assert few[0] <= 30, few
 
 
 # Another name, other words -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 VERBS = [
     "assign", "review", "answer", "begin", "wait_again", "submit", "leave_unproven", "ask", "block", "fail", "stop",
-    "end_review", "accept", "land", "send_back", "keep_in_review", "reopen",
+    "end_review", "end_reading", "accept", "land", "send_back", "keep_in_review", "reopen",
 ]  # fmt: skip
 
 

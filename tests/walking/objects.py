@@ -236,6 +236,7 @@ class Objects:
             "api.deployment.stop": {"step": self.step.n} | reason,
             "api.deployment.end_wait": {"step": self.step.n} | reason,
             "api.deployment.waive": {"kind": "rehearsal", "plan_digest": self.deployment.plan_digest} | reason,
+            "api.deployment.take": {"interruption": self.interruption.pk, "version": self.interruption.version},
             "api.deployment.answer": {"interruption": self.interruption.pk, "choice": "retry"},
             "api.deployment.roll_back": version | reason,
             "api.service.add": {"name": "walked", "steps": [step]},
@@ -274,7 +275,6 @@ class Objects:
             ),
             "deployments.new_service": (Role.OWNER, SERVICE),
             "deployments.new_environment": (Role.OWNER, ENVIRONMENT),
-            "deployments.new_freeze": (Role.OWNER, frozen.typed()),
         }
 
 

@@ -216,8 +216,9 @@ def ask(request: HttpRequest, key: str, body: Asking) -> dict[str, Any]:
     sent = {
         "project": project.key,
         "about": body.about,
-        "asked_for": body.asked,
-        "since": body.since,
+        # What may be left out, and what nobody can see, are two things.
+        "asked_for": bounded("asked", body.asked, 200, required=bool(body.asked)),
+        "since": bounded("since", body.since, 200, required=bool(body.since)),
         "agents": [known[name] for name in body.agents],
         "people": "\n".join(body.people),
         "instructions": body.instructions,

@@ -171,6 +171,9 @@ class InterruptionOut(Schema):
     detail: str
     choices: list[str]
     opened_at: str
+    # who has it in hand; what taking it must say
+    owner: str
+    version: int
 
 
 class DeploymentWhole(DeploymentOut):
@@ -324,6 +327,8 @@ def _interruption(row: Interruption) -> dict[str, Any]:
         "detail": row.detail or row.step.instructions,
         "choices": [str(choice) for choice in interruptions.choices_of(row)],
         "opened_at": moment(row.opened_at),
+        "owner": row.owner_label,
+        "version": row.version,
     }
 
 
