@@ -94,9 +94,11 @@ class Merged:
         found: list[str] = []
         if self.of > 1 and self.number == 1:
             found.append(f"Only {self.said[0].by} found it.")
-        levels = sorted({one.severity for one in self.said if one.severity}, key=lambda name: _RANK.get(name, 9))
-        if len(levels) > 1:
-            words = ", ".join(f"{one.by}: {_word(one.severity)}" for one in self.said if one.severity)
+        graded = [one for one in self.said if one.severity]
+        if len({one.severity for one in graded}) > 1:
+            # The worst first, whoever was the first to answer.
+            graded.sort(key=lambda one: (_RANK.get(one.severity, 9), one.by))
+            words = ", ".join(f"{one.by}: {_word(one.severity)}" for one in graded)
             found.append(f"They grade it differently: {words}.")
         closed = [one for one in self.said if one.status in _ANSWERED]
         if closed and len(closed) < self.number:
