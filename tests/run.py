@@ -34,7 +34,7 @@ ENGINES = ("sqlite", "postgresql")
 # more only stand in each other's way.
 RUNS = {"sqlite": 2, "postgresql": 3}
 # From then on nobody begins another run: its start would take as long as it could help.
-LATEST_SECONDS = 900
+LATEST_SECONDS = 1500
 SLOWEST = 10
 SHARED_ABSENT = "shared/ is absent"
 

@@ -57,7 +57,10 @@ def test_no_query_breaks_a_page(sender: Sender, pytestconfig: pytest.Config) -> 
     # Half a character and the other digits are refused before any engine is asked.
     queries = QUERIES[1:2] if pytestconfig.getoption("part") == "engine" else QUERIES
     found = []
-    for _, address in sender.pages():
+    for route, address in sender.pages():
+        if route.door == "admin" and not route.name.endswith(("_changelist", "index", "autocomplete")):
+            # The page of one row takes no query.
+            continue
         for query in queries:
             asked = f"{address}{'&' if '?' in address else '?'}{query}"
             status = sender.ask("GET", asked).status_code
@@ -85,8 +88,11 @@ def test_no_address_answers_a_method_that_it_does_not_have(sender: Sender) -> No
 
 @pytest.mark.once
 def test_no_page_answers_to_another_host_or_names_it(sender: Sender) -> None:
-    for _, address in sender.pages():
+    for route, address in sender.pages():
         assert sender.ask("GET", address, HTTP_HOST="evil.example").status_code == 400, address
+        if route.door == "admin" and route.name.endswith(("_add", "_delete", "_history")):
+            # They are made as the page of a row is.
+            continue
         answer = sender.ask("GET", address, HTTP_X_FORWARDED_HOST="evil.example")
         shown = b"" if answer.streaming else answer.content
         assert b"evil.example" not in shown + answer.get("Location", "").encode(), address

@@ -142,7 +142,7 @@ def test_ending_asks_first_and_takes_a_reason(site: Site, pages: dict[str, str])
     from tests.deployments import pages as scenes
     from workers.models import Job
 
-    scene = scenes.place(site.world.mc, "lamp", "cellar")
+    scene = scenes.place(site.world.mc, "lamp", "attic")
     # What waits from elsewhere is not to be taken up in its place.
     Job.objects.filter(state="queued").delete()
     asks = scenes.interrupted(scene.ask(site.world.releaser))

@@ -185,8 +185,10 @@ def _forward(copy: BaseDatabaseWrapper) -> None:
         raise Failed(_words(names[-1] if names else "migrate", "forward", problem)) from problem
 
 
-def backward(copy: BaseDatabaseWrapper, targets: Sequence[Target]) -> list[str]:
-    """Take migrations back; answers which, in that order. Raises ``Failed``."""
+def backward(
+    copy: BaseDatabaseWrapper, targets: Sequence[Target], after_each: Callable[[Migration], object] | None = None
+) -> list[str]:
+    """Take migrations back; answers which, in that order. Raises ``Failed``, and what ``after_each`` raises."""
     gone: list[str] = []
     executor = MigrationExecutor(copy)
     plan = executor.migration_plan(list(targets))
@@ -201,6 +203,8 @@ def backward(copy: BaseDatabaseWrapper, targets: Sequence[Target]) -> list[str]:
             # Whatever a migration raises is what was looked for.
             raise Failed(_words(name, "back", problem)) from problem
         gone.append(name)
+        if after_each is not None:
+            after_each(migration)
     expansion.record(copy)
     return gone
 

@@ -15,6 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from portal.core.guard import history, structure
 from portal.core.guard.structure import Structure
+from portal.site.rehearsing import rounds
 from tests.portal.core.guard.databases import Database, Ground
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -81,7 +82,8 @@ def test_each_migration_goes_back_and_forward_with_its_rows(ground: Ground, fill
         steps: dict[Key, tuple[Level, Level]] = {}
         levels: list[Level] = [(before, had)]
 
-        def down(key: Key) -> None:
+        def down(migration: Migration) -> None:
+            key = (migration.app_label, migration.name)
             now = structure.read(connection)
             levels.append((now, rows(connection, now)))
             steps[key] = (levels[-2], levels[-1])
@@ -94,7 +96,7 @@ def test_each_migration_goes_back_and_forward_with_its_rows(ground: Ground, fill
             held = {name: table for name, table in lower[1].items() if name in of(key[0], now)}
             assert kept(rows(connection, now), lower[0]).items() >= kept(held, now).items(), f"{key} forward"
 
-        migrate(connection, beginnings(), after_each=down)
+        rounds.backward(connection, beginnings(), after_each=down)
         assert steps.keys() == set(LATER)
     to_nothing_and_back(ground.copy(filled), levels[-1][0])
     with filled.connected() as connection:
@@ -127,7 +129,7 @@ def to_nothing_and_back(database: Database, before: Structure) -> None:
     with database.connected() as connection:
         assert (now := structure.read(connection)) == before
         for app in reversed(OURS):
-            migrate(connection, [(app, None)], after_each=lambda key: None)
+            rounds.backward(connection, [(app, None)])
             earlier, now = now, structure.read(connection)
             assert of(app, now) == {}
             gone = earlier.tables.keys() - now.tables.keys()
@@ -158,7 +160,7 @@ def test_of_several_questions_of_a_turn_the_last_one_goes_back(filled: Database)
     assert done.returncode == 0, done.stderr
     with filled.connected() as connection:
         before = structure.read(connection)
-        call_command("migrate", "tickets", "0004", database="own", verbosity=0)
+        rounds.backward(connection, [("tickets", "0004_turn_credentials")])
         (row,) = rows(connection, structure.read(connection))["tickets_question"]
         assert (row["text"], row["state"]) == ("Question 2", "open")
         call_command("migrate", database="own", verbosity=0)
