@@ -101,6 +101,8 @@ def asked(url: str, statement: str) -> Any:
         return row[0]
 
 
+# Two databases are migrated, and one of them is filled and read twice.
+@pytest.mark.timeout(300)
 @pytest.mark.postgresql
 def test_every_row_is_moved_and_the_next_one_has_the_next_number(source: Source, target: Callable[[bool], str]) -> None:
     url, before = target(False), source.file.read_bytes()
